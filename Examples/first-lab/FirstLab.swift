@@ -1,0 +1,6 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+@main struct FirstLab {
+    static func main() {}
+}

@@ -1,0 +1,109 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is checked alike: Swift 6 mode, no unmarked unsafe code, no warnings, imports stated.
+let checked: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: checked)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: checked)
+}
+
+let package = Package(
+    name: "fermata",
+    products: [
+        .library(name: "Fermata", targets: ["Fermata"]),
+        .library(name: "FermataLua", targets: ["FermataLua"]),
+        .executable(name: "fermata", targets: ["FermataCLI"]),
+        .executable(name: "first-lab", targets: ["first-lab"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // Layer 0: bytes.
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        layer("Hashing", ["CCrypto"]),
+        layer("BlockStorage", [system]),
+
+        // Layer 1: formats, protocols and pure values.
+        layer("VirtualDisk", ["BlockStorage", system]),
+        layer("NBD", ["BlockStorage", system]),
+        layer("QMP", [system]),
+        layer("FermataModel"),
+        .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+        .target(name: "CLuaShims", dependencies: ["CLua"]),
+        layer("LuaRuntime", ["CLua", "CLuaShims"]),
+
+        // Layer 2: what to do, and how to hold a machine still.
+        layer("FermataPlan", ["FermataModel", "Hashing"]),
+        layer("FermataEngine", ["FermataModel", "VirtualDisk", "BlockStorage", "Hashing", system, logging]),
+
+        // Layer 3: the one place where plans meet machines, and the machines.
+        layer("FermataExecutor", ["FermataModel", "FermataPlan", "FermataEngine", "Hashing", system, logging]),
+        .target(name: "CSpawn"),
+        layer(
+            "QEMUDriver",
+            ["FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", system, logging]),
+
+        // Layer 4: two front ends, one tree.
+        layer("Fermata", ["FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver", arguments, system]),
+        layer("FermataLua", ["FermataModel", "LuaRuntime", system]),
+
+        // Layer 5: the command.
+        .executableTarget(
+            name: "FermataCLI",
+            dependencies: [
+                "Fermata", "FermataLua", "FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver",
+                "VirtualDisk", "BlockStorage", "NBD", arguments, system,
+            ],
+            swiftSettings: checked),
+
+        // Examples, each built and run by the tests.
+        .executableTarget(
+            name: "first-lab", dependencies: ["Fermata"], path: "Examples/first-lab", swiftSettings: checked),
+
+        // Tests.
+        .target(
+            name: "FermataTestSupport",
+            dependencies: ["FermataModel", "FermataEngine", "BlockStorage", system, subprocess],
+            path: "Tests/FermataTestSupport", swiftSettings: checked),
+        tests("BlockStorageTests", ["BlockStorage", "FermataTestSupport", system]),
+        tests("VirtualDiskTests", ["VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
+        tests("NBDTests", ["NBD", "BlockStorage", "FermataTestSupport", system]),
+        tests("QMPTests", ["QMP", "FermataTestSupport", system]),
+        tests("LuaRuntimeTests", ["LuaRuntime"]),
+        tests("FermataModelTests", ["FermataModel"]),
+        tests("FermataPlanTests", ["FermataPlan", "FermataModel", "FermataTestSupport"]),
+        tests("FermataEngineTests", ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
+        tests("QEMUDriverTests", ["QEMUDriver", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+        tests("FermataExecutorTests", ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+        tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "FermataTestSupport"]),
+        tests("FermataLuaTests", ["FermataLua", "FermataModel", "FermataTestSupport"]),
+        tests("FermataCLITests", ["FermataTestSupport", "FermataModel", system, subprocess]),
+        tests(
+            "MachineTests",
+            [
+                "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk", "BlockStorage", "NBD",
+                "FermataTestSupport", system, subprocess,
+            ]),
+    ]
+)

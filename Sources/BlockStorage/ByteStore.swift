@@ -1,0 +1,37 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A file as a format sees it: bytes at offsets that can grow.
+///
+/// The one seam for file I/O: formats reach files through it alone, so a test can record, fail or tear what is
+/// written. Safe to use from several threads at once; there is no cursor.
+public protocol ByteStore: Sendable {
+    /// What messages call it: the file's path.
+    var name: String { get }
+
+    /// The length in bytes.
+    func length() throws(StorageError) -> UInt64
+
+    /// Reads into the buffer from `offset` on.
+    ///
+    /// - Returns: the number of bytes read; less than the buffer's size only at the end of the file.
+    func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) -> Int
+
+    /// Writes the whole buffer at `offset`, growing the file as needed.
+    func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError)
+
+    /// Sets the length; what is added reads as zeros.
+    func truncate(to length: UInt64) throws(StorageError)
+
+    /// Reserves space for the range, so that a later write to it cannot fail for lack of it; grows the file as needed.
+    func allocate(_ range: Range<UInt64>) throws(StorageError)
+
+    /// Gives the range's space back; it reads as zeros afterwards.
+    func punchHole(_ range: Range<UInt64>) throws(StorageError)
+
+    /// Makes what was written durable, as fdatasync does.
+    func synchronize() throws(StorageError)
+
+    /// The first run at or after `offset` that may hold data, or nil when only a hole is left.
+    func nextData(from offset: UInt64) throws(StorageError) -> Range<UInt64>?
+}

@@ -1,0 +1,5 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+#include <lua.h>
