@@ -1,0 +1,109 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a step does; one case for each word of the vocabulary.
+public enum Action: Hashable, Sendable {
+    /// Starts a machine that is off.
+    case start(MachineName)
+    /// Asks the guest to power off, and waits for it.
+    case shutDown(MachineName, within: TimeSpan, orElse: ShutDownFallback)
+    /// Cuts a machine's power.
+    case turnOff(MachineName)
+    /// Waits for text on the console after the last text that was waited for.
+    case waitForConsole(MachineName, ConsoleText, within: TimeSpan)
+    /// Runs a command in the guest.
+    case run(MachineName, Command, expect: Expectation, within: TimeSpan)
+    /// Holds a moment of one machine, or of the whole lab.
+    case checkpoint(CheckpointName, of: MachineName?, replace: Bool, notes: String?)
+    /// Makes now equal to the checkpoint from which it grew; of one machine, or of the whole lab.
+    case revert(MachineName?)
+    /// Makes now equal to a checkpoint; of one machine, or of the whole lab.
+    case apply(CheckpointName, of: MachineName?)
+
+    /// What a shut-down does when its time is over.
+    public enum ShutDownFallback: String, Hashable, Sendable, Codable {
+        /// The step fails and the machine runs on.
+        case fail
+        /// The machine's power is cut.
+        case turnOff
+    }
+
+    /// What is looked for on a console.
+    public enum ConsoleText: Hashable, Sendable {
+        /// The text itself.
+        case plain(String)
+        /// A regular expression.
+        case pattern(String)
+    }
+
+    /// A command for the guest.
+    public enum Command: Hashable, Sendable {
+        /// A string for `/bin/sh -c`.
+        case shell(String)
+        /// A program and its arguments.
+        case arguments([String])
+    }
+
+    /// The word of the vocabulary, as it is spelled in Swift, in plans and in messages.
+    public var word: String {
+        switch self {
+        case .start: "Start"
+        case .shutDown: "ShutDown"
+        case .turnOff: "TurnOff"
+        case .waitForConsole: "WaitForConsole"
+        case .run: "Run"
+        case .checkpoint: "Checkpoint"
+        case .revert: "Revert"
+        case .apply: "Apply"
+        }
+    }
+
+    /// The machine that the step names, if it names one.
+    public var machine: MachineName? {
+        switch self {
+        case .start(let name), .shutDown(let name, _, _), .turnOff(let name), .waitForConsole(let name, _, _),
+            .run(let name, _, _, _):
+            name
+        case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name): name
+        }
+    }
+}
+
+/// What must hold of a command's end for its step to succeed.
+public struct Expectation: Hashable, Sendable, Codable {
+    /// The exit code that counts as success.
+    public var exitCode: Int
+    /// Texts that standard output must contain.
+    public var contains: [String]
+    /// Texts that standard output must not contain.
+    public var lacks: [String]
+    /// What standard output must be, without white space at its ends.
+    public var equals: String?
+
+    /// Expects exit code 0 unless said, and nothing of the output unless said.
+    public init(exitCode: Int = 0, contains: [String] = [], lacks: [String] = [], equals: String? = nil) {
+        self.exitCode = exitCode
+        self.contains = contains
+        self.lacks = lacks
+        self.equals = equals
+    }
+
+    /// Exit code 0 and any output.
+    public static let success: Expectation = Expectation()
+
+    /// What of the expectation a command's end did not meet, as the end of a sentence; nil when it met all.
+    public func unmet(exitCode: Int, output: String) -> String? {
+        if exitCode != self.exitCode { return "expected exit code \(self.exitCode), got \(exitCode)" }
+        for text in contains where !output.contains(text) { return "expected output that contains \"\(text)\"" }
+        for text in lacks where output.contains(text) { return "expected output without \"\(text)\"" }
+        guard let equals, Expectation.trimmed(output) != Expectation.trimmed(equals) else { return nil }
+        return "expected the output \"\(Expectation.trimmed(equals))\""
+    }
+
+    private static func trimmed(_ text: String) -> Substring {
+        var rest = text[...]
+        while rest.first?.isWhitespace == true { rest.removeFirst() }
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,79 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A machine as a recipe defines it: its hardware and its disks.
+public struct MachineDefinition: Hashable, Sendable, Codable {
+    /// Its name, unique in the lab.
+    public var name: MachineName
+    /// Its memory, a multiple of 1 MiB.
+    public var memory: ByteSize
+    /// The number of its processors.
+    public var processors: Int
+    /// What it starts from; nil for its first disk, by BIOS.
+    public var boot: Boot?
+    /// Its disks, in the order in which the guest finds them.
+    public var disks: [Disk]
+    /// Where the author wrote it.
+    public var at: SourceLocation?
+
+    /// Makes a definition; what is left out is what most labs want.
+    public init(
+        name: MachineName, memory: ByteSize = .mebibytes(256), processors: Int = 1, boot: Boot? = nil,
+        disks: [Disk] = [], at: SourceLocation? = nil
+    ) {
+        self.name = name
+        self.memory = memory
+        self.processors = processors
+        self.boot = boot
+        self.disks = disks
+        self.at = at
+    }
+
+    /// A kernel that the hypervisor loads itself; paths as written, relative to the recipe.
+    public struct Boot: Hashable, Sendable, Codable {
+        /// The kernel's path.
+        public var kernel: String
+        /// The initial RAM disk's path.
+        public var initrd: String?
+        /// The kernel's command line.
+        public var arguments: String?
+
+        /// Makes a boot description.
+        public init(kernel: String, initrd: String? = nil, arguments: String? = nil) {
+            self.kernel = kernel
+            self.initrd = initrd
+            self.arguments = arguments
+        }
+    }
+
+    /// A disk of a machine.
+    public struct Disk: Hashable, Sendable, Codable {
+        /// Its name, unique within the machine; the same rules as for a machine's name.
+        public var name: String
+        /// Its size, a multiple of 512 bytes.
+        public var size: ByteSize
+
+        /// Makes a disk description.
+        public init(name: String, size: ByteSize) {
+            self.name = name
+            self.size = size
+        }
+    }
+}
+
+/// Where in an author's source something stands.
+public struct SourceLocation: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The file, as the front end names it.
+    public var file: String
+    /// The line, counted from 1.
+    public var line: Int
+
+    /// Makes a location.
+    public init(file: String, line: Int) {
+        self.file = file
+        self.line = line
+    }
+
+    /// `file:line`.
+    public var description: String { "\(file):\(line)" }
+}
