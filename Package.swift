@@ -42,7 +42,8 @@ let package = Package(
         // Layer 0: bytes.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         layer("Hashing", ["CCrypto"]),
-        layer("BlockStorage", [system]),
+        .target(name: "CFiles"),
+        layer("BlockStorage", ["CFiles", system]),
 
         // Layer 1: formats, protocols and pure values.
         layer("VirtualDisk", ["BlockStorage", system]),

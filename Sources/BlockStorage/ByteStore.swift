@@ -12,6 +12,12 @@ public protocol ByteStore: Sendable {
     /// The length in bytes.
     func length() throws(StorageError) -> UInt64
 
+    /// What the system knows of the file besides its bytes.
+    func status() throws(StorageError) -> FileStatus
+
+    /// Sets the time of the last change, in seconds since 1970, durably and after everything that was written.
+    func setModificationTime(_ seconds: Int64) throws(StorageError)
+
     /// Reads into the buffer from `offset` on.
     ///
     /// - Returns: the number of bytes read; less than the buffer's size only at the end of the file.

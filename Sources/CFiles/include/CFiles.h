@@ -1,0 +1,30 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+// Calls and constants that the system declares for _GNU_SOURCE only, which Swift's module of it leaves out.
+// Each call returns what the system's own does, and sets errno.
+
+#ifndef FERMATA_CFILES_H
+#define FERMATA_CFILES_H
+
+#include <stdint.h>
+
+/// Reserves space for a range; the file grows as needed.
+int fermata_allocate(int descriptor, int64_t offset, int64_t length);
+
+/// Gives a range's space back; the length stays.
+int fermata_punch_hole(int descriptor, int64_t offset, int64_t length);
+
+/// Finds the next data at or after an offset; ENXIO when there is none.
+int64_t fermata_seek_data(int descriptor, int64_t offset);
+
+/// Finds the next hole at or after an offset.
+int64_t fermata_seek_hole(int descriptor, int64_t offset);
+
+/// Opens a folder to walk on from, refusing a link.
+int fermata_open_step(int folder, const char *name);
+
+/// Sets the time of the last change, in seconds since 1970, and leaves the time of the last access.
+int fermata_set_modification_time(int descriptor, int64_t seconds);
+
+#endif
