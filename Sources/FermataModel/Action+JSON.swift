@@ -1,0 +1,167 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+extension Action {
+    /// How long a step waits when nothing is said.
+    public static let defaultWithin: TimeSpan = .seconds(60)
+
+    /// The members of the step's JSON object, without its location.
+    var jsonMembers: [String: JSON] {
+        var members: [String: JSON] = ["do": .string(word)]
+        members["machine"] = machine.map { .string($0.description) }
+        switch self {
+        case .start, .turnOff, .revert: break
+        case .shutDown(_, let within, let orElse):
+            members["within"] = .integer(within.milliseconds)
+            if orElse != .fail { members["orElse"] = .string(orElse.rawValue) }
+        case .waitForConsole(_, let text, let within):
+            switch text {
+            case .plain(let text): members["text"] = .string(text)
+            case .pattern(let pattern): members["pattern"] = .string(pattern)
+            }
+            members["within"] = .integer(within.milliseconds)
+        case .run(_, let command, let expect, let within):
+            switch command {
+            case .shell(let text): members["shell"] = .string(text)
+            case .arguments(let arguments): members["arguments"] = .array(arguments.map { .string($0) })
+            }
+            if expect != .success { members["expect"] = expect.jsonValue }
+            members["within"] = .integer(within.milliseconds)
+        case .checkpoint(let name, _, let replace, let notes):
+            members["checkpoint"] = .string(name.description)
+            if replace { members["replace"] = true }
+            members["notes"] = notes.map { .string($0) }
+        case .apply(let name, _):
+            members["checkpoint"] = .string(name.description)
+        }
+        return members
+    }
+
+    /// The fields that a step of its word may have.
+    static func fields(ofStep value: JSON, at path: String) throws(DocumentError) -> [String] {
+        guard case .object(let members) = value else {
+            throw DocumentError(.value, path: path, "expected an object, found \(value.kind)")
+        }
+        guard case .string(let word)? = members["do"] else {
+            throw DocumentError(.missing, path: path, "the field \"do\" must hold a word such as \"Start\"")
+        }
+        guard let fields = fields[word] else {
+            throw DocumentError(
+                .unknownWord, path: "\(path).do",
+                "unknown word \"\(word.shortened(to: 40))\"\(Spelling.hint(for: word, among: fields.keys.sorted()))")
+        }
+        return ["at", "do", "machine"] + fields
+    }
+
+    private static let fields: [String: [String]] = [
+        "Start": [],
+        "ShutDown": ["orElse", "within"],
+        "TurnOff": [],
+        "WaitForConsole": ["pattern", "text", "within"],
+        "Run": ["arguments", "expect", "shell", "within"],
+        "Checkpoint": ["checkpoint", "notes", "replace"],
+        "Revert": [],
+        "Apply": ["checkpoint"],
+    ]
+
+    /// Reads a step whose fields were checked.
+    init(_ reader: ObjectReader) throws(DocumentError) {
+        switch try reader.string("do") {
+        case "ShutDown":
+            self = .shutDown(
+                try reader.machine(), within: try reader.within(), orElse: try ShutDownFallback(reader))
+        case "TurnOff": self = .turnOff(try reader.machine())
+        case "WaitForConsole":
+            self = .waitForConsole(try reader.machine(), try ConsoleText(reader), within: try reader.within())
+        case "Run":
+            self = .run(
+                try reader.machine(), try Command(reader), expect: try Expectation(in: reader),
+                within: try reader.within())
+        case "Checkpoint":
+            self = .checkpoint(
+                try reader.checkpoint(), of: try reader.optionalMachine(), replace: try reader.bool("replace") ?? false,
+                notes: try reader.optionalString("notes"))
+        case "Revert": self = .revert(try reader.optionalMachine())
+        case "Apply": self = .apply(try reader.checkpoint(), of: try reader.optionalMachine())
+        default: self = .start(try reader.machine())
+        }
+    }
+}
+
+extension ObjectReader {
+    fileprivate func machine() throws(DocumentError) -> MachineName {
+        MachineName(try string("machine"))
+    }
+
+    fileprivate func optionalMachine() throws(DocumentError) -> MachineName? {
+        try optionalString("machine").map { MachineName($0) }
+    }
+
+    fileprivate func checkpoint() throws(DocumentError) -> CheckpointName {
+        CheckpointName(try string("checkpoint"))
+    }
+
+    fileprivate func within() throws(DocumentError) -> TimeSpan {
+        guard let count: UInt64 = try integer("within", "a number of milliseconds") else { return Action.defaultWithin }
+        return .milliseconds(count)
+    }
+
+    /// Refuses an object that has both or neither of two members.
+    fileprivate func exactlyOne(of first: String, _ second: String) throws(DocumentError) {
+        guard has(first) != has(second) else {
+            let found = has(first) ? "not both" : "found neither"
+            throw DocumentError(.missing, path: path, "expected either \"\(first)\" or \"\(second)\", \(found)")
+        }
+    }
+}
+
+extension Action.ShutDownFallback {
+    fileprivate init(_ reader: ObjectReader) throws(DocumentError) {
+        let text = try reader.optionalString("orElse") ?? Self.fail.rawValue
+        guard let fallback = Self(rawValue: text) else {
+            throw DocumentError(
+                .value, path: reader.path(of: "orElse"),
+                "expected \"fail\" or \"turnOff\", found \"\(text.shortened(to: 40))\"")
+        }
+        self = fallback
+    }
+}
+
+extension Action.ConsoleText {
+    fileprivate init(_ reader: ObjectReader) throws(DocumentError) {
+        try reader.exactlyOne(of: "text", "pattern")
+        self = reader.has("text") ? .plain(try reader.string("text")) : .pattern(try reader.string("pattern"))
+    }
+}
+
+extension Action.Command {
+    fileprivate init(_ reader: ObjectReader) throws(DocumentError) {
+        try reader.exactlyOne(of: "shell", "arguments")
+        self = reader.has("shell") ? .shell(try reader.string("shell")) : .arguments(try reader.strings("arguments"))
+    }
+}
+
+extension Expectation {
+    /// The expectation as a JSON object.
+    public var jsonValue: JSON {
+        .members([
+            "exitCode": .integer(exitCode),
+            "contains": contains.isEmpty ? nil : .array(contains.map { .string($0) }),
+            "lacks": lacks.isEmpty ? nil : .array(lacks.map { .string($0) }),
+            "equals": equals.map { .string($0) },
+        ])
+    }
+
+    /// Reads the member `expect`; success when it is absent.
+    fileprivate init(in parent: ObjectReader) throws(DocumentError) {
+        self = .success
+        guard parent.has("expect") else { return }
+        let reader = try ObjectReader(
+            parent.required("expect"), at: parent.path(of: "expect"),
+            fields: ["contains", "equals", "exitCode", "lacks"])
+        if let code: Int = try reader.integer("exitCode", "an exit code") { exitCode = code }
+        contains = try reader.strings("contains")
+        lacks = try reader.strings("lacks")
+        equals = try reader.optionalString("equals")
+    }
+}

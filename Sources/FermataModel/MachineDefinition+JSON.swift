@@ -1,0 +1,59 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+extension MachineDefinition {
+    /// The definition as a JSON object.
+    public var jsonValue: JSON {
+        .members([
+            "name": .string(name.description),
+            "memory": .integer(memory.bytes),
+            "processors": .integer(processors),
+            "boot": boot?.jsonValue,
+            "disks": disks.isEmpty ? nil : .array(disks.map(\.jsonValue)),
+            "at": at?.jsonValue,
+        ])
+    }
+
+    init(json value: JSON, at path: String) throws(DocumentError) {
+        let reader = try ObjectReader(
+            value, at: path, fields: ["name", "memory", "processors", "boot", "disks", "at"])
+        self.init(name: MachineName(try reader.string("name")), at: try SourceLocation(in: reader))
+        if let bytes: UInt64 = try reader.integer("memory", "a number of bytes") { memory = ByteSize(bytes: bytes) }
+        if let count: Int = try reader.integer("processors", "a number of processors") { processors = count }
+        if reader.has("boot") { boot = try Boot(json: reader.required("boot"), at: reader.path(of: "boot")) }
+        for (path, element) in try reader.elements("disks") { disks.append(try Disk(json: element, at: path)) }
+    }
+}
+
+extension MachineDefinition.Boot {
+    /// The boot description as a JSON object.
+    public var jsonValue: JSON {
+        .members([
+            "kernel": .string(kernel),
+            "initrd": initrd.map { .string($0) },
+            "arguments": arguments.map { .string($0) },
+        ])
+    }
+
+    init(json value: JSON, at path: String) throws(DocumentError) {
+        let reader = try ObjectReader(value, at: path, fields: ["kernel", "initrd", "arguments"])
+        self.init(
+            kernel: try reader.string("kernel"), initrd: try reader.optionalString("initrd"),
+            arguments: try reader.optionalString("arguments"))
+    }
+}
+
+extension MachineDefinition.Disk {
+    /// The disk as a JSON object.
+    public var jsonValue: JSON {
+        ["name": .string(name), "size": .integer(size.bytes)]
+    }
+
+    init(json value: JSON, at path: String) throws(DocumentError) {
+        let reader = try ObjectReader(value, at: path, fields: ["name", "size"])
+        _ = try reader.required("size")
+        self.init(
+            name: try reader.string("name"),
+            size: ByteSize(bytes: try reader.integer("size", "a number of bytes") ?? 0))
+    }
+}

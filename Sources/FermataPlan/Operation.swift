@@ -1,0 +1,208 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataModel
+public import Hashing
+
+/// One thing that a plan does, with everything that doing it needs.
+///
+/// ```
+///  preparation  createMachine, recreateMachine, returnToOrigin, createOrigin      for each machine of the recipe
+///  step n       start ... apply                                                   one for each step of the recipe
+///  end          turnOff                                                           for each machine that may still run
+/// ```
+public struct Operation: Hashable, Sendable {
+    /// What to do.
+    public var kind: Kind
+    /// The part of the run to which it belongs.
+    public var phase: Phase
+    /// Where the author wrote the step, or for preparation and end the machine.
+    public var at: SourceLocation?
+
+    /// Makes an operation.
+    public init(_ kind: Kind, phase: Phase, at: SourceLocation? = nil) {
+        self.kind = kind
+        self.phase = phase
+        self.at = at
+    }
+
+    /// The parts of a run.
+    public enum Phase: Hashable, Sendable {
+        /// Before the first step.
+        case preparation
+        /// The step of that number in the recipe, counted from 1.
+        case step(Int)
+        /// After the last step.
+        case end
+    }
+
+    /// The number of the step in the recipe, counted from 1; nil for preparation and end.
+    public var step: Int? {
+        if case .step(let number) = phase { number } else { nil }
+    }
+
+    /// What an operation does.
+    ///
+    /// What a case needs holds when all operations before it succeeded.
+    public enum Kind: Hashable, Sendable {
+        /// Makes a machine that does not exist.
+        ///
+        /// Needs: no machine of that name; boot files whose contents have the digests given, else the plan is stale.
+        /// Effect: the machine is off, its disks empty, its configuration names the owner.
+        case createMachine(NewMachine)
+        /// Deletes a machine of the recipe whose definition has changed, with all its checkpoints, and makes it anew.
+        ///
+        /// Needs: the machine of that identity, not running; what ``createMachine(_:)`` needs.
+        /// Effect: as ``createMachine(_:)``. Every checkpoint that goes was the recipe's.
+        case recreateMachine(NewMachine, replacing: GUID)
+        /// Makes now equal to the origin, and deletes what the recipe will make again.
+        ///
+        /// Needs: the machine of that identity, off or saved, and its origin.
+        /// Effect: the machine is off, as on its first day; the checkpoints given are gone, all others stay.
+        case returnToOrigin(MachineName, OriginReturn)
+        /// Makes the disk-only checkpoint to which later runs return.
+        ///
+        /// Needs: a machine that was just made, off. Effect: now grows from the origin.
+        case createOrigin(MachineName, owner: RecipeOwnership)
+        /// Starts a machine.
+        ///
+        /// Needs: it is off. Effect: it runs.
+        case start(MachineName)
+        /// Asks the guest to power off, and waits.
+        ///
+        /// Needs: the machine runs, or its guest has powered it off by itself, which is success.
+        /// Effect: it is off; when the time is over, the fallback decides.
+        case shutDown(MachineName, within: TimeSpan, orElse: Action.ShutDownFallback)
+        /// Cuts the power.
+        ///
+        /// Needs: nothing; a machine that is off already is success. Effect: it is off.
+        case turnOff(MachineName)
+        /// Waits for text on the console after the last match.
+        ///
+        /// Needs: the machine runs. Effect: none.
+        case waitForConsole(MachineName, Action.ConsoleText, within: TimeSpan)
+        /// Runs a command in the guest.
+        ///
+        /// Needs: the machine runs. Effect: whatever the guest does.
+        case run(MachineName, Action.Command, expect: Expectation, within: TimeSpan)
+        /// Holds a moment of a machine.
+        ///
+        /// Needs: no checkpoint of that name, or with `replacing` one that the new one supersedes.
+        /// Effect: now grows from the new checkpoint; power state unchanged.
+        case checkpoint(NewCheckpoint)
+        /// Makes now equal to the checkpoint from which it grew; nil is the origin.
+        ///
+        /// Needs: nothing. Effect: the machine takes that checkpoint's power state.
+        case revert(MachineName, to: CheckpointName?)
+        /// Makes now equal to a checkpoint of that name.
+        ///
+        /// Needs: the checkpoint. Effect: the machine takes its power state, the next checkpoint branches there.
+        case apply(CheckpointName, of: MachineName)
+    }
+
+    /// The machine that the operation is about.
+    public var machine: MachineName {
+        switch kind {
+        case .createMachine(let new), .recreateMachine(let new, _): new.definition.name
+        case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
+            .turnOff(let name), .waitForConsole(let name, _, _), .run(let name, _, _, _), .revert(let name, _),
+            .apply(_, of: let name):
+            name
+        case .checkpoint(let new): new.machine
+        }
+    }
+}
+
+/// A machine to be made.
+public struct NewMachine: Hashable, Sendable {
+    /// Its hardware and disks.
+    public var definition: MachineDefinition
+    /// The recipe and the digest that its configuration names.
+    public var owner: RecipeOwnership
+    /// Its boot files as the inventory found them.
+    public var files: [InputFile]
+
+    /// Makes a description.
+    public init(definition: MachineDefinition, owner: RecipeOwnership, files: [InputFile]) {
+        self.definition = definition
+        self.owner = owner
+        self.files = files
+    }
+
+    /// A file that the machine is made from.
+    public struct InputFile: Hashable, Sendable {
+        /// Its path as written in the recipe.
+        public var path: String
+        /// The digest of its contents.
+        public var digest: Digest
+        /// Its size.
+        public var size: ByteSize
+
+        /// Makes a description.
+        public init(path: String, digest: Digest, size: ByteSize) {
+            self.path = path
+            self.digest = digest
+            self.size = size
+        }
+    }
+}
+
+/// The way back to a machine's origin.
+public struct OriginReturn: Hashable, Sendable {
+    /// The machine's identity.
+    public var machine: GUID
+    /// The origin.
+    public var origin: GUID
+    /// The checkpoints to delete after the origin was applied, leaves first.
+    public var deleting: [Doomed]
+
+    /// Makes a description.
+    public init(machine: GUID, origin: GUID, deleting: [Doomed]) {
+        self.machine = machine
+        self.origin = origin
+        self.deleting = deleting
+    }
+
+    /// A checkpoint to delete.
+    public struct Doomed: Hashable, Sendable {
+        /// Its identity.
+        public var id: GUID
+        /// Its name.
+        public var name: CheckpointName
+
+        /// Makes a description.
+        public init(id: GUID, name: CheckpointName) {
+            self.id = id
+            self.name = name
+        }
+    }
+}
+
+/// A checkpoint to be made.
+public struct NewCheckpoint: Hashable, Sendable {
+    /// Its name.
+    public var name: CheckpointName
+    /// Its machine.
+    public var machine: MachineName
+    /// Whether it supersedes the machine's checkpoint of the same name.
+    public var replacing: Bool
+    /// The author's notes.
+    public var notes: String?
+    /// The recipe and the machine's digest that it names.
+    public var owner: RecipeOwnership
+    /// Whether the machine runs then, so that the checkpoint holds memory and devices.
+    public var withMemory: Bool
+
+    /// Makes a description.
+    public init(
+        name: CheckpointName, machine: MachineName, replacing: Bool, notes: String?, owner: RecipeOwnership,
+        withMemory: Bool
+    ) {
+        self.name = name
+        self.machine = machine
+        self.replacing = replacing
+        self.notes = notes
+        self.owner = owner
+        self.withMemory = withMemory
+    }
+}
