@@ -93,7 +93,7 @@ let package = Package(
         tests("QMPTests", ["QMP", "FermataTestSupport", system]),
         tests("LuaRuntimeTests", ["LuaRuntime"]),
         tests("FermataModelTests", ["FermataModel"]),
-        tests("FermataPlanTests", ["FermataPlan", "FermataModel", "FermataTestSupport"]),
+        tests("FermataPlanTests", ["FermataPlan", "FermataModel", "Hashing", "FermataTestSupport"]),
         tests("FermataEngineTests", ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
         tests("QEMUDriverTests", ["QEMUDriver", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests("FermataExecutorTests", ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),

@@ -1,0 +1,116 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+
+/// Looks for mistakes in a recipe's name and its machines' definitions.
+struct DefinitionCheck {
+    let recipe: Recipe
+    let inventory: Inventory
+
+    /// The largest disk that a VHD can be.
+    static let largestDisk: ByteSize = .gibibytes(2040)
+    /// The largest number of processors that machines are tested with.
+    static let mostProcessors: Int = 255
+
+    func check(_ findings: inout Findings) {
+        if let problem = CheckpointName(recipe.name).problem {
+            findings.error(.invalidName, Place(), "the recipe's name \(recipe.name.quoted) \(problem)")
+        }
+        var first: [MachineName: MachineDefinition] = [:]
+        for machine in recipe.machines {
+            if let other = first[machine.name] {
+                findings.error(
+                    .duplicateName, Place(at: machine.at),
+                    "two machines are named \(machine.name.quoted)" + (other.at.map { ", the first at \($0)" } ?? ""),
+                    suggestion: "give each its own name")
+            } else {
+                first[machine.name] = machine
+            }
+            check(machine, &findings)
+        }
+    }
+
+    private func check(_ machine: MachineDefinition, _ findings: inout Findings) {
+        let place = Place(at: machine.at)
+        if let problem = machine.name.problem {
+            findings.error(.invalidName, place, "machine name \(machine.name.quoted) \(problem)")
+        }
+        let memory = machine.memory
+        if memory.bytes == 0 || !memory.bytes.isMultiple(of: 1 << 20) {
+            findings.error(
+                .invalidValue, place,
+                "memory of machine \(machine.name.quoted) is \(memory), which is not a multiple of 1 MiB from 1 MiB up")
+        }
+        if !(1...Self.mostProcessors).contains(machine.processors) {
+            findings.error(
+                .invalidValue, place,
+                "machine \(machine.name.quoted) has \(machine.processors) processors",
+                suggestion: "give it 1 to \(Self.mostProcessors)")
+        }
+        checkBoot(of: machine, &findings)
+        checkDisks(of: machine, &findings)
+    }
+
+    private func checkBoot(of machine: MachineDefinition, _ findings: inout Findings) {
+        guard let boot = machine.boot else {
+            if machine.disks.isEmpty {
+                findings.warning(
+                    .nothingToBoot, Place(at: machine.at),
+                    "machine \(machine.name.quoted) has neither boot files nor disks, so it has nothing to start from")
+            }
+            return
+        }
+        check(file: boot.kernel, "kernel", of: machine, &findings)
+        if let initrd = boot.initrd { check(file: initrd, "initrd", of: machine, &findings) }
+        if boot.arguments?.unicodeScalars.contains("\0") == true {
+            findings.error(
+                .invalidText, Place(at: machine.at),
+                "the kernel arguments of machine \(machine.name.quoted) hold a NUL character")
+        }
+    }
+
+    private func check(file path: String, _ role: String, of machine: MachineDefinition, _ findings: inout Findings) {
+        let place = Place(at: machine.at)
+        let subject = "\(role) \(path.quoted) of machine \(machine.name.quoted)"
+        if path.isEmpty {
+            findings.error(.invalidText, place, "the \(role)'s path of machine \(machine.name.quoted) is empty")
+            return
+        }
+        switch inventory.files[path] ?? .missing {
+        case .file: return
+        case .missing:
+            findings.error(
+                .missingFile, place, "\(subject) does not exist",
+                suggestion: path.hasPrefix("/") ? nil : "paths are relative to the recipe's folder")
+        case .notAFile: findings.error(.missingFile, place, "\(subject) is not a file")
+        case .unreadable(let reason): findings.error(.missingFile, place, "\(subject) cannot be read: \(reason)")
+        }
+    }
+
+    private func checkDisks(of machine: MachineDefinition, _ findings: inout Findings) {
+        let place = Place(at: machine.at)
+        var names: Set<String> = []
+        for disk in machine.disks {
+            let subject = "disk \(disk.name.quoted) of machine \(machine.name.quoted)"
+            // The name that is reserved for the lab's boot files is a folder's; a disk may have it.
+            if disk.name != "Boot", let problem = MachineName(disk.name).problem {
+                findings.error(.invalidName, place, "the name of \(subject) \(problem)")
+            }
+            if !names.insert(disk.name).inserted {
+                findings.error(
+                    .duplicateName, place, "two disks of machine \(machine.name.quoted) are named \(disk.name.quoted)",
+                    suggestion: "give each its own name")
+            }
+            if disk.size.bytes == 0 || !disk.size.bytes.isMultiple(of: 512) {
+                findings.error(
+                    .invalidValue, place,
+                    "size of \(subject) is \(disk.size), which is not a multiple of 512 bytes from 512 up")
+            } else if disk.size > Self.largestDisk {
+                findings.error(
+                    .invalidValue, place,
+                    "size of \(subject) is \(disk.size), and a VHD holds at most \(Self.largestDisk)")
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+
+extension Operation {
+    /// What the operation does, on one line: for plans, progress and messages.
+    public var summary: String {
+        switch kind {
+        case .createMachine(let new): "create machine \(new.definition.name): \(new.definition.summary)"
+        case .recreateMachine(let new, _):
+            "delete machine \(new.definition.name) and create it again: \(new.definition.summary)"
+        case .returnToOrigin(let name, let back):
+            "return \(name) to its origin"
+                + (back.deleting.isEmpty
+                    ? "" : ", delete " + back.deleting.map { $0.name.quoted }.joined(separator: ", "))
+        case .createOrigin(let name, _): "hold the origin of \(name)"
+        case .start(let name): "Start \(name)"
+        case .shutDown(let name, let within, let orElse):
+            "ShutDown \(name) within \(within)" + (orElse == .turnOff ? ", else turn it off" : "")
+        case .turnOff(let name): step == nil ? "turn off \(name) if it still runs" : "TurnOff \(name)"
+        case .waitForConsole(let name, .plain(let text), let within):
+            "WaitForConsole \(name) \(text.quoted) within \(within)"
+        case .waitForConsole(let name, .pattern(let pattern), let within):
+            "WaitForConsole \(name) pattern \(pattern.quoted) within \(within)"
+        case .run(let name, let command, _, _): "Run \(name) \(command.summary)"
+        case .checkpoint(let new):
+            "Checkpoint \(new.name.quoted) of \(new.machine)" + (new.withMemory ? " with memory" : "")
+                + (new.replacing ? ", replacing the one of that name" : "")
+        case .revert(let name, let target):
+            "Revert \(name) to " + (target.map(\.quoted) ?? "its origin")
+        case .apply(let checkpoint, let name): "Apply \(checkpoint.quoted) of \(name)"
+        }
+    }
+}
+
+extension MachineDefinition {
+    /// The hardware on one line.
+    fileprivate var summary: String {
+        var parts = ["\(memory)", processors == 1 ? "1 processor" : "\(processors) processors"]
+        if let boot { parts.append("kernel \(boot.kernel.shortened(to: 60))") }
+        parts += disks.map { "disk \($0.name.quoted) of \($0.size)" }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension Action.Command {
+    /// The command on one line, as a shell would take it.
+    fileprivate var summary: String {
+        switch self {
+        case .shell(let text): text.shortened(to: 100)
+        case .arguments(let arguments):
+            "[\(arguments.map { "\"\($0.shortened(to: 60))\"" }.joined(separator: ", "))]".shortened(to: 100)
+        }
+    }
+}

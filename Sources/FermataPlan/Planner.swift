@@ -1,0 +1,89 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataModel
+import Hashing
+
+/// Works out what a recipe does to what exists, and what is wrong with it.
+///
+/// It knows nothing of disks, hypervisors or files: what exists comes to it as an ``Inventory``.
+/// ```
+///  Recipe ──┐
+///           ├─► definitions ─► starting over ─► rehearsal, step by step ─► Plan, or all mistakes at once
+///  Inventory┘
+/// ```
+public enum Planner {
+    /// Rehearses a recipe and returns its plan.
+    ///
+    /// - Throws: ``PlanningErrors`` with every mistake, each at its line; then nothing may be done.
+    public static func plan(
+        _ recipe: Recipe, with inventory: Inventory, atEnd: Plan.AtEnd = .off
+    ) throws(PlanningErrors) -> Plan {
+        var findings = Findings()
+        DefinitionCheck(recipe: recipe, inventory: inventory).check(&findings)
+        let starts = StartingOver(recipe: recipe, inventory: inventory).starts(&findings)
+        var rehearsal = Rehearsal(recipe: recipe, starts: starts)
+        rehearsal.run(&findings)
+
+        let space = rehearsal.space
+        check(space, against: inventory.freeSpace, &findings)
+        guard !findings.hasErrors else { throw PlanningErrors(findings.diagnostics) }
+        return Plan(
+            recipe: recipe.name,
+            recipeDigest: SHA256.digest(of: recipe.withoutLocations.jsonValue.compact.utf8).description,
+            operations: starts.flatMap(\.operations) + rehearsal.operations + rehearsal.ending(atEnd),
+            atEnd: atEnd,
+            forecasts: rehearsal.machines.map(\.forecast),
+            space: space,
+            warnings: findings.diagnostics)
+    }
+
+    private static func check(_ need: Plan.SpaceNeed, against free: ByteSize?, _ findings: inout Findings) {
+        guard let free else { return }
+        if need.least > free {
+            findings.error(
+                .space, Place(), "the boot files take \(need.least) of space, and \(free) is free",
+                suggestion: "make room where the lab lies")
+        } else if need.most > free {
+            findings.warning(
+                .space, Place(), "the checkpoints may take up to \(need.most) of space, and \(free) is free")
+        }
+    }
+}
+
+/// Where a finding belongs.
+struct Place {
+    var at: SourceLocation?
+    var step: Int?
+}
+
+/// What was found wrong so far.
+struct Findings {
+    private(set) var diagnostics: [Diagnostic] = []
+    private(set) var hasErrors: Bool = false
+
+    /// Notes a mistake; looks for what was meant only while an author may still read it.
+    mutating func error(
+        _ code: Diagnostic.Code, _ place: Place, _ message: String, suggestion: @autoclosure () -> String? = nil
+    ) {
+        hasErrors = true
+        diagnostics.append(
+            Diagnostic(
+                .error, code, at: place.at, message, suggestion: diagnostics.count < 200 ? suggestion() : nil,
+                step: place.step))
+    }
+
+    mutating func warning(_ code: Diagnostic.Code, _ place: Place, _ message: String) {
+        diagnostics.append(Diagnostic(.warning, code, at: place.at, message, step: place.step))
+    }
+}
+
+extension CustomStringConvertible {
+    /// The text in quotation marks, on one line and not too long.
+    var quoted: String { "'\(description.shortened(to: 100))'" }
+}
+
+/// "did you mean …?", when something like it is there.
+func meant(_ name: some CustomStringConvertible, among names: [some CustomStringConvertible]) -> String? {
+    Spelling.nearest(to: name.description, among: names.map(\.description)).map { "did you mean \($0.quoted)?" }
+}

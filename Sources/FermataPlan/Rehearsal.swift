@@ -1,0 +1,194 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import Hashing
+
+/// Goes through a recipe's steps as a run would, and notes what no run could do.
+///
+/// For each machine it keeps the set of states in which it may be; a mistake is what no such state allows. After a
+/// mistake it goes on as if the author had meant what the step needs, so that one mistake is told once. What a guest
+/// does by itself is not rehearsed: a machine whose guest powers it off still wants a ShutDown before its next Start.
+struct Rehearsal {
+    let recipe: Recipe
+    private(set) var machines: [RehearsedMachine]
+    private(set) var operations: [Operation] = []
+    private let indices: [MachineName: Int]
+
+    init(recipe: Recipe, starts: [MachineStart]) {
+        self.recipe = recipe
+        machines = starts.map { RehearsedMachine($0) }
+        indices = Dictionary(
+            starts.enumerated().map { ($0.element.definition.name, $0.offset) }, uniquingKeysWith: { first, _ in first }
+        )
+    }
+
+    mutating func run(_ findings: inout Findings) {
+        for (index, step) in recipe.steps.enumerated() {
+            let place = Place(at: step.at, step: index + 1)
+            TextCheck(place: place).check(step.action, &findings)
+            guard let machine = machine(of: step.action, place, &findings) else { continue }
+            let kind = rehearse(step.action, machine, place, &findings)
+            operations.append(Operation(kind, phase: .step(index + 1), at: step.at))
+        }
+    }
+
+    /// The operations that end the run.
+    func ending(_ atEnd: Plan.AtEnd) -> [Operation] {
+        switch atEnd {
+        case .off:
+            machines.filter { $0.states != [.off] }.map {
+                Operation(.turnOff($0.name), phase: .end, at: $0.start.definition.at)
+            }
+        }
+    }
+
+    /// The space that the run takes besides the guests' own writes.
+    var space: Plan.SpaceNeed {
+        var files: [String: ByteSize] = [:]
+        for machine in machines where machine.start.fate != .returnToOrigin {
+            for file in machine.start.new.files { files[file.digest.description] = file.size }
+        }
+        let least = files.values.reduce(ByteSize(bytes: 0)) { $0.adding($1) }
+        let most = machines.reduce(least) { sum, machine in
+            machine.moments.filter { !$0.isSuperseded && $0.states != [.off] }.reduce(sum) { sum, _ in
+                sum.adding(machine.start.definition.memory)
+            }
+        }
+        return Plan.SpaceNeed(least: least, most: most)
+    }
+
+    /// The index of the machine that a step is about.
+    private func machine(of action: Action, _ place: Place, _ findings: inout Findings) -> Int? {
+        if let name = action.machine {
+            if let index = indices[name] { return index }
+            findings.error(
+                .unknownMachine, place, "no machine \(name.quoted) in this recipe",
+                suggestion: meant(name, among: machines.map(\.name)))
+            return nil
+        }
+        if machines.count == 1 { return 0 }
+        if machines.isEmpty {
+            findings.error(.unknownMachine, place, "\(action.word) needs a machine, and the recipe defines none")
+        } else {
+            findings.error(
+                .wholeLab, place,
+                "\(action.word) without a machine is of the whole lab, and works only where it is a single machine",
+                suggestion: "say of which machine")
+        }
+        return nil
+    }
+
+    private mutating func rehearse(
+        _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
+    ) -> Operation.Kind {
+        let name = machines[index].name
+        switch action {
+        case .start:
+            need(.off, action, index, place, &findings)
+            set(.running, index, place)
+            return .start(name)
+        case .shutDown(_, let within, let orElse):
+            need(.running, action, index, place, &findings)
+            set(.off, index, place)
+            return .shutDown(name, within: within, orElse: orElse)
+        case .turnOff:
+            need(.running, action, index, place, &findings)
+            set(.off, index, place)
+            return .turnOff(name)
+        case .waitForConsole(_, let text, let within):
+            need(.running, action, index, place, &findings)
+            return .waitForConsole(name, text, within: within)
+        case .run(_, let command, let expect, let within):
+            need(.running, action, index, place, &findings)
+            return .run(name, command, expect: expect, within: within)
+        case .checkpoint(let checkpoint, _, let replace, let notes):
+            let replacing = hold(checkpoint, replace: replace, index, place, &findings)
+            return .checkpoint(
+                NewCheckpoint(
+                    name: checkpoint, machine: name, replacing: replacing, notes: notes,
+                    owner: machines[index].start.new.owner, withMemory: machines[index].states != [.off]))
+        case .revert:
+            let target = machines[index].revert()
+            machines[index].since = place.at
+            return .revert(name, to: target.name)
+        case .apply(let checkpoint, _):
+            apply(checkpoint, index, place, &findings)
+            return .apply(checkpoint, of: name)
+        }
+    }
+
+    private mutating func set(_ state: MachineState, _ index: Int, _ place: Place) {
+        machines[index].states = [state]
+        machines[index].since = place.at
+    }
+
+    /// Notes a mistake when the machine cannot be in a state; from then on it is.
+    private mutating func need(
+        _ state: MachineState, _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
+    ) {
+        defer { machines[index].states = [state] }
+        let machine = machines[index]
+        guard !machine.states.contains(state) else { return }
+        let since = machine.since.map { ", since \($0)" } ?? ""
+        if state == .off {
+            findings.error(
+                .wrongState, place, "machine \(machine.name.quoted) is running already\(since)",
+                suggestion: "shut it down or turn it off first")
+        } else {
+            findings.error(
+                .wrongState, place, "\(action.word) needs a running machine, and \(machine.name.quoted) is off\(since)",
+                suggestion: "start it first")
+        }
+    }
+
+    /// Holds a moment, and tells whether it supersedes one of its name.
+    private mutating func hold(
+        _ name: CheckpointName, replace: Bool, _ index: Int, _ place: Place, _ findings: inout Findings
+    ) -> Bool {
+        if let problem = name.problem {
+            findings.error(.invalidName, place, "checkpoint name \(name.quoted) \(problem)")
+        }
+        let old = machines[index].moment(named: name)
+        if let old, !replace {
+            let origin = old.place.at.map { ", made at \($0)" } ?? old.place.step.map { ", made by step \($0)" } ?? ""
+            findings.error(
+                .duplicateCheckpoint, place,
+                "machine \(machines[index].name.quoted) has a checkpoint \(name.quoted) already\(origin)",
+                suggestion: "choose another name, or say replace")
+        }
+        machines[index].hold(name, at: place)
+        return old != nil
+    }
+
+    private mutating func apply(_ name: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings) {
+        defer { machines[index].since = place.at }
+        if machines[index].apply(name) { return }
+        let machine = machines[index]
+        findings.error(
+            .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
+            suggestion: hint(for: name, of: machine, after: place))
+        machines[index].states = [.off, .running]
+    }
+
+    /// What an author may have meant by a checkpoint that is not there.
+    private func hint(for name: CheckpointName, of machine: RehearsedMachine, after place: Place) -> String? {
+        let later = recipe.steps.dropFirst(place.step ?? 0).first { step in
+            guard case .checkpoint(name, let of, _, _) = step.action else { return false }
+            return of == machine.name || of == nil
+        }
+        if let later { return "it is made later" + (later.at.map { ", at \($0)" } ?? "") }
+        if machine.start.existing?.tree.checkpoints.contains(where: { $0.name == name && !$0.isOrigin }) == true {
+            return "one of that name exists, but a run starts over from the origin and knows only what it made itself"
+        }
+        return meant(name, among: machine.names)
+    }
+}
+
+extension ByteSize {
+    /// The sum, at most the largest size.
+    fileprivate func adding(_ other: ByteSize) -> ByteSize {
+        let (sum, overflow) = bytes.addingReportingOverflow(other.bytes)
+        return ByteSize(bytes: overflow ? .max : sum)
+    }
+}

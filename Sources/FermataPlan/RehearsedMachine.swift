@@ -1,0 +1,136 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+
+/// A machine during a rehearsal: the states it may be in, and the checkpoints that the run has made of it so far.
+struct RehearsedMachine {
+    let start: MachineStart
+    /// Every state in which the machine may be at this point.
+    var states: Set<MachineState> = [.off]
+    /// The step that last changed its power, for messages.
+    var since: SourceLocation?
+    /// What the run has held; the first is the origin.
+    private(set) var moments: [Moment] = [Moment(name: nil, parent: nil, states: [.off], place: Place())]
+    /// The moment from which now grows.
+    private(set) var now: Int = 0
+    private var named: [CheckpointName: Int] = [:]
+
+    /// A held moment of a machine.
+    struct Moment {
+        /// Its name; nil for the origin.
+        let name: CheckpointName?
+        let parent: Int?
+        /// Every state in which the machine may have been then, and will be after an apply.
+        let states: Set<MachineState>
+        /// The step that made it.
+        let place: Place
+        var isApplied: Bool = false
+        /// Whether a later one of its name has taken its place.
+        var isSuperseded: Bool = false
+    }
+
+    init(_ start: MachineStart) {
+        self.start = start
+    }
+
+    var name: MachineName { start.definition.name }
+
+    /// The names that can be applied at this point, in the order in which they were made.
+    var names: [CheckpointName] {
+        moments.filter { !$0.isSuperseded }.compactMap(\.name)
+    }
+
+    /// The moment that a name stands for at this point.
+    func moment(named name: CheckpointName) -> Moment? {
+        named[name].map { moments[$0] }
+    }
+
+    /// The nearest moment that is left, from one upward.
+    private func standing(_ index: Int?) -> Int? {
+        var current = index
+        while let candidate = current, moments[candidate].isSuperseded { current = moments[candidate].parent }
+        return current
+    }
+
+    /// Holds this moment; one of the same name is superseded.
+    mutating func hold(_ name: CheckpointName, at place: Place) {
+        if let old = named[name] { moments[old].isSuperseded = true }
+        named[name] = moments.count
+        moments.append(Moment(name: name, parent: now, states: states, place: place))
+        now = moments.count - 1
+    }
+
+    /// Makes now equal to the moment of a name; false when there is none.
+    mutating func apply(_ name: CheckpointName) -> Bool {
+        guard let index = named[name] else { return false }
+        takeOver(index)
+        return true
+    }
+
+    /// Makes now equal to the moment from which it grew, and tells which that was.
+    mutating func revert() -> Moment {
+        let index = standing(now) ?? 0
+        takeOver(index)
+        return moments[index]
+    }
+
+    private mutating func takeOver(_ index: Int) {
+        moments[index].isApplied = true
+        states = moments[index].states
+        now = index
+    }
+
+    // MARK: The forecast
+
+    /// What becomes of the machine and its checkpoints.
+    var forecast: MachineForecast {
+        MachineForecast(machine: name, fate: start.fate, before: before, after: after)
+    }
+
+    private var before: PlannedTree {
+        guard let existing = start.existing else { return PlannedTree() }
+        let doomed = Set(start.doomed.map(\.id))
+        return existing.tree.listed.planned(without: []) { doomed.contains($0) ? [.delete] : [] }
+    }
+
+    private var after: PlannedTree {
+        var tree = PlannedTree()
+        if start.fate == .returnToOrigin, let existing = start.existing {
+            tree = existing.tree.listed.planned(without: Set(start.doomed.map(\.id))) { _ in [] }
+        }
+        var places: [Int: Int] = [:]
+        for (index, moment) in moments.enumerated() {
+            guard let name = moment.name, !moment.isSuperseded else { continue }
+            places[index] = tree.checkpoints.count
+            tree.checkpoints.append(
+                PlannedTree.Checkpoint(
+                    name: name, parent: standing(moment.parent).flatMap { places[$0] },
+                    hasMemory: moment.states != [.off], marks: moment.isApplied ? [.create, .apply] : [.create]))
+        }
+        tree.now = standing(now).flatMap { places[$0] }
+        return tree
+    }
+}
+
+extension CheckpointTree {
+    /// The tree as a forecast shows it, without some checkpoints, whose children hang from what is left above.
+    fileprivate func planned(without gone: Set<GUID>, marks: (GUID) -> Set<PlannedTree.Mark>) -> PlannedTree {
+        var tree = PlannedTree()
+        var places: [GUID: Int] = [:]
+        for checkpoint in parentsFirst {
+            let parent = checkpoint.parent.flatMap { places[$0] }
+            guard !gone.contains(checkpoint.id) else {
+                places[checkpoint.id] = parent
+                continue
+            }
+            places[checkpoint.id] = tree.checkpoints.count
+            tree.checkpoints.append(
+                PlannedTree.Checkpoint(
+                    name: checkpoint.name, parent: parent, hasMemory: checkpoint.hasMemory,
+                    marks: marks(checkpoint.id)))
+        }
+        tree.now = now.flatMap { places[$0] }
+        return tree
+    }
+}

@@ -1,0 +1,179 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import Hashing
+
+/// Decides for each machine of a recipe how a run begins: it is made, made again, or returns to its origin.
+///
+/// ```
+///  no machine of that name ──────────────────────────────────► create
+///  made by this recipe ─┬─ same definition, has its origin ──► return to origin
+///                       └─ otherwise, nothing else in it ────► recreate
+///  everything else ──────────────────────────────────────────► an error; nothing is touched
+/// ```
+struct StartingOver {
+    let recipe: Recipe
+    let inventory: Inventory
+
+    /// The beginnings, one for each machine in the recipe's order; of machines of one name the first counts.
+    func starts(_ findings: inout Findings) -> [MachineStart] {
+        var seen: Set<MachineName> = []
+        let definitions = recipe.machines.filter { seen.insert($0.name).inserted }
+        let made = namesMade(by: definitions)
+        return definitions.map { start(of: $0, making: made[$0.name] ?? [:], &findings) }
+    }
+
+    /// For each machine the names of the checkpoints that the recipe makes, with the first step that does.
+    private func namesMade(by definitions: [MachineDefinition]) -> [MachineName: [CheckpointName: Place]] {
+        let only = definitions.count == 1 ? definitions.first?.name : nil
+        var made: [MachineName: [CheckpointName: Place]] = [:]
+        for (index, step) in recipe.steps.enumerated() {
+            guard case .checkpoint(let name, let of, _, _) = step.action, let machine = of ?? only else { continue }
+            if made[machine]?[name] == nil { made[machine, default: [:]][name] = Place(at: step.at, step: index + 1) }
+        }
+        return made
+    }
+
+    private func start(
+        of definition: MachineDefinition, making names: [CheckpointName: Place], _ findings: inout Findings
+    ) -> MachineStart {
+        let files = definition.inputFiles.compactMap { path -> NewMachine.InputFile? in
+            guard case .file(let digest, let size)? = inventory.files[path] else { return nil }
+            return NewMachine.InputFile(path: path, digest: digest, size: size)
+        }
+        let digests = Dictionary(files.map { ($0.path, $0.digest) }, uniquingKeysWith: { first, _ in first })
+        let digest = definition.digest(files: digests)
+        let owner = RecipeOwnership(recipe: recipe.name, definition: digest?.description ?? "")
+        var start = MachineStart(
+            new: NewMachine(definition: definition, owner: owner, files: files), existing: nil, fate: .create)
+        guard let existing = inventory.machine(named: definition.name) else { return start }
+
+        let place = Place(at: definition.at)
+        guard existing.owner?.recipe == recipe.name else {
+            findings.error(
+                .notOwned, place,
+                "machine \(definition.name.quoted) exists and was not made by recipe \(recipe.name.quoted)"
+                    + maker(existing.owner),
+                suggestion: "choose another name, or delete it with 'fermata vm delete \(definition.name)'")
+            return start
+        }
+        if existing.state == .running || existing.state == .paused {
+            findings.error(
+                .inUse, place,
+                "machine \(definition.name.quoted) is \(existing.state?.rawValue ?? "in use"), and a run starts over",
+                suggestion: "turn it off first with 'fermata vm turn-off \(definition.name)'")
+        }
+        start.existing = existing
+        // Without its digest nobody can say whether the definition changed; the missing file is an error of its own.
+        guard digest != nil else { return start }
+        let foreign = existing.tree.checkpoints.filter { !$0.isOrigin && $0.owner?.recipe != recipe.name }
+        if existing.owner == owner, let origin = existing.tree.checkpoints.first(where: \.isOrigin) {
+            refuse(foreign.filter { names[$0.name] != nil }, of: definition.name, madeAt: names, &findings)
+            let foreignIDs = Set(foreign.map(\.id))
+            start.fate = .returnToOrigin
+            start.origin = origin.id
+            start.doomed = existing.tree.parentsFirst.reversed().filter {
+                !$0.isOrigin && !foreignIDs.contains($0.id) && names[$0.name] != nil
+            }
+        } else {
+            start.fate = .recreate
+            start.doomed = existing.tree.parentsFirst.reversed()
+            refuseToLose(foreign, of: existing, owner: owner, at: place, &findings)
+        }
+        return start
+    }
+
+    private func refuse(
+        _ foreign: [CheckpointTree.Checkpoint], of machine: MachineName, madeAt places: [CheckpointName: Place],
+        _ findings: inout Findings
+    ) {
+        for checkpoint in foreign {
+            findings.error(
+                .notOwned, places[checkpoint.name] ?? Place(),
+                "checkpoint \(checkpoint.name.quoted) of machine \(machine.quoted) exists and was not made by recipe "
+                    + recipe.name.quoted + maker(checkpoint.owner),
+                suggestion: "choose another name, or rename or delete that one")
+        }
+    }
+
+    private func refuseToLose(
+        _ foreign: [CheckpointTree.Checkpoint], of machine: Inventory.Machine, owner: RecipeOwnership, at place: Place,
+        _ findings: inout Findings
+    ) {
+        guard let first = foreign.first else { return }
+        let reason = machine.owner == owner ? "has lost its origin" : "has changed in the recipe"
+        let others = foreign.count == 1 ? "" : " and \(foreign.count - 1) more"
+        findings.error(
+            .cannotStartOver, place,
+            "machine \(machine.name.quoted) \(reason) and must be made again, but holds checkpoint "
+                + "\(first.name.quoted)\(others), which the recipe did not make",
+            suggestion: "delete or export what is not the recipe's, or choose another machine name")
+    }
+
+    private func maker(_ owner: RecipeOwnership?) -> String {
+        owner.map { ", but by recipe \($0.recipe.quoted)" } ?? ""
+    }
+}
+
+/// How a run begins for one machine.
+struct MachineStart {
+    /// What the machine is made from, whether now or in an earlier run.
+    var new: NewMachine
+    /// The machine as it exists.
+    var existing: Inventory.Machine?
+    var fate: MachineForecast.Fate
+    /// Where a return goes.
+    var origin: GUID?
+    /// The checkpoints that go, leaves first.
+    var doomed: [CheckpointTree.Checkpoint] = []
+
+    var definition: MachineDefinition { new.definition }
+
+    /// The operations of the preparation.
+    var operations: [Operation] {
+        let kinds: [Operation.Kind]
+        switch (fate, existing, origin) {
+        case (.returnToOrigin, let existing?, let origin?):
+            let doomed = doomed.map { OriginReturn.Doomed(id: $0.id, name: $0.name) }
+            kinds = [
+                .returnToOrigin(
+                    definition.name, OriginReturn(machine: existing.id, origin: origin, deleting: doomed))
+            ]
+        case (.recreate, let existing?, _):
+            kinds = [
+                .recreateMachine(new, replacing: existing.id), .createOrigin(definition.name, owner: new.owner),
+            ]
+        default:
+            kinds = [.createMachine(new), .createOrigin(definition.name, owner: new.owner)]
+        }
+        return kinds.map { Operation($0, phase: .preparation, at: definition.at) }
+    }
+}
+
+extension CheckpointTree {
+    /// The checkpoints, each after its parent; what hangs from nothing that exists counts as a root.
+    ///
+    /// What hangs from itself in a circle is left out.
+    var parentsFirst: [Checkpoint] {
+        let known = Set(checkpoints.map(\.id))
+        var children: [GUID: [Checkpoint]] = [:]
+        var waiting: [Checkpoint] = []
+        for checkpoint in checkpoints {
+            if let parent = checkpoint.parent, known.contains(parent) {
+                children[parent, default: []].append(checkpoint)
+            } else {
+                waiting.append(checkpoint)
+            }
+        }
+        var ordered: [Checkpoint] = []
+        var seen: Set<GUID> = []
+        waiting.reverse()
+        while let checkpoint = waiting.popLast() {
+            guard seen.insert(checkpoint.id).inserted else { continue }
+            ordered.append(checkpoint)
+            waiting.append(contentsOf: (children[checkpoint.id] ?? []).reversed())
+        }
+        return ordered
+    }
+}

@@ -1,0 +1,85 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+
+/// Looks for mistakes in the texts and numbers of one step, whatever its machine.
+struct TextCheck {
+    let place: Place
+
+    func check(_ action: Action, _ findings: inout Findings) {
+        switch action {
+        case .start, .turnOff, .revert, .apply: break
+        case .shutDown(_, let within, _): check(within, &findings)
+        case .waitForConsole(_, let text, let within):
+            check(text, &findings)
+            check(within, &findings)
+        case .run(_, let command, let expect, let within):
+            check(command, &findings)
+            check(expect, &findings)
+            check(within, &findings)
+        case .checkpoint(_, _, _, let notes):
+            if notes?.unicodeScalars.contains("\0") == true {
+                findings.error(.invalidText, place, "the checkpoint's notes hold a NUL character")
+            }
+        }
+    }
+
+    private func check(_ within: TimeSpan, _ findings: inout Findings) {
+        if within.milliseconds == 0 {
+            findings.error(.invalidValue, place, "the time to wait is 0", suggestion: "give it at least 1ms")
+        } else if within > .longest {
+            findings.error(.invalidValue, place, "the time to wait is longer than a year")
+        }
+    }
+
+    private func check(_ text: Action.ConsoleText, _ findings: inout Findings) {
+        switch text {
+        case .plain(let text):
+            if text.isEmpty { findings.error(.invalidText, place, "the text to wait for is empty") }
+        case .pattern(let pattern):
+            guard !pattern.isEmpty else {
+                findings.error(.invalidPattern, place, "the pattern to wait for is empty")
+                return
+            }
+            do {
+                let regex = try Regex(pattern)
+                guard try regex.firstMatch(in: "") != nil else { return }
+                findings.error(
+                    .invalidPattern, place,
+                    "the pattern \(pattern.quoted) matches the empty text, so the step would not wait")
+            } catch {
+                findings.error(
+                    .invalidPattern, place,
+                    "the pattern \(pattern.quoted) is not a regular expression: \("\(error)".shortened(to: 200))")
+            }
+        }
+    }
+
+    private func check(_ command: Action.Command, _ findings: inout Findings) {
+        let words: [String]
+        switch command {
+        case .shell(let text): words = [text]
+        case .arguments(let arguments): words = arguments
+        }
+        if words.first?.isEmpty ?? true {
+            findings.error(.invalidText, place, "the command to run is empty")
+        }
+        if words.contains(where: { $0.unicodeScalars.contains("\0") }) {
+            findings.error(.invalidText, place, "the command to run holds a NUL character")
+        }
+    }
+
+    private func check(_ expect: Expectation, _ findings: inout Findings) {
+        if !(0...255).contains(expect.exitCode) {
+            findings.error(
+                .invalidValue, place, "the expected exit code is \(expect.exitCode)", suggestion: "give it 0 to 255")
+        }
+        if expect.contains.contains("") {
+            findings.error(.invalidText, place, "a text that the output must contain is empty")
+        }
+        if expect.lacks.contains("") {
+            findings.error(.invalidText, place, "a text that the output must not contain is empty")
+        }
+    }
+}
