@@ -1,0 +1,30 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Holds a moment: of one machine, or without one of the whole lab.
+public struct Checkpoint: Hashable, Sendable, RecipeComponent {
+    /// The step.
+    public let parts: [RecipePart]
+
+    /// Holds this moment under a name that the machine does not have yet, unless it may be replaced.
+    public init(
+        _ name: CheckpointName, of machine: Machine? = nil, replace: Bool = false, notes: String? = nil,
+        file: String = #fileID, line: Int = #line
+    ) {
+        self.init(name, machine?.name, replace, notes, SourceLocation(file: file, line: line))
+    }
+
+    /// Holds this moment of the machine of a name.
+    public init(
+        _ name: CheckpointName, of machine: MachineName, replace: Bool = false, notes: String? = nil,
+        file: String = #fileID, line: Int = #line
+    ) {
+        self.init(name, machine, replace, notes, SourceLocation(file: file, line: line))
+    }
+
+    private init(
+        _ name: CheckpointName, _ machine: MachineName?, _ replace: Bool, _ notes: String?, _ at: SourceLocation
+    ) {
+        parts = [.step(Step(.checkpoint(name, of: machine, replace: replace, notes: notes), at: at))]
+    }
+}

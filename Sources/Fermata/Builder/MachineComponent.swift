@@ -1,0 +1,75 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Whatever may stand in a machine: memory, processors, boot files, disks.
+public protocol MachineComponent {
+    /// The hardware that it stands for.
+    var parts: [MachinePart] { get }
+}
+
+/// One piece of a machine's hardware.
+public enum MachinePart: Hashable, Sendable, MachineComponent {
+    /// How much memory it has; of several the last counts.
+    case memory(ByteSize)
+    /// How many processors it has; of several the last counts.
+    case processors(Int)
+    /// What it starts from; of several the last counts.
+    case boot(MachineDefinition.Boot)
+    /// One more disk.
+    case disk(MachineDefinition.Disk)
+
+    /// Itself.
+    public var parts: [MachinePart] { [self] }
+
+    func apply(to definition: inout MachineDefinition) {
+        switch self {
+        case .memory(let size): definition.memory = size
+        case .processors(let count): definition.processors = count
+        case .boot(let boot): definition.boot = boot
+        case .disk(let disk): definition.disks.append(disk)
+        }
+    }
+}
+
+extension Array: MachineComponent where Element: MachineComponent {
+    /// The parts of all elements.
+    public var parts: [MachinePart] { flatMap(\.parts) }
+}
+
+/// Puts together what a machine's closure names.
+@resultBuilder public enum MachineBuilder {
+    /// Takes in one component.
+    public static func buildExpression(_ component: some MachineComponent) -> [MachinePart] {
+        component.parts
+    }
+
+    /// Joins the statements of a block.
+    public static func buildBlock(_ parts: [MachinePart]...) -> [MachinePart] {
+        parts.flatMap(\.self)
+    }
+
+    /// Takes in an `if` without `else`.
+    public static func buildOptional(_ parts: [MachinePart]?) -> [MachinePart] {
+        parts ?? []
+    }
+
+    /// Takes in the first branch.
+    public static func buildEither(first parts: [MachinePart]) -> [MachinePart] {
+        parts
+    }
+
+    /// Takes in the other branch.
+    public static func buildEither(second parts: [MachinePart]) -> [MachinePart] {
+        parts
+    }
+
+    /// Takes in the rounds of a loop.
+    public static func buildArray(_ parts: [[MachinePart]]) -> [MachinePart] {
+        parts.flatMap(\.self)
+    }
+
+    /// Takes in what a newer system offers.
+    public static func buildLimitedAvailability(_ parts: [MachinePart]) -> [MachinePart] {
+        parts
+    }
+}
