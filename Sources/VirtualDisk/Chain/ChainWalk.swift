@@ -1,0 +1,164 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+public import SystemPackage
+
+/// Finds where a disk with an identity lies, when it is not where its child says; nil when it is nowhere.
+public typealias ParentResolver = @Sendable (DiskIdentity) throws(DiskError) -> FilePath?
+
+/// Follows a chain from its leaf to its base, without leaving the lab and without following a link.
+///
+/// A parent is looked for by its relative locators, then by its name beside the child, then by its identity. Absolute
+/// paths are never followed: in a copied chain they lead to the original.
+struct ChainWalk {
+    let tree: any FileTree
+    let root: FilePath?
+    let resolver: ParentResolver?
+
+    /// The images found so far, the leaf first.
+    private(set) var images: [any DiskImage] = []
+    private(set) var warnings: [DiskWarning] = []
+
+    init(_ tree: any FileTree, root: FilePath?, resolver: ParentResolver?) {
+        self.tree = tree
+        self.root = root
+        self.resolver = resolver
+    }
+
+    /// Opens the leaf.
+    mutating func begin(
+        _ location: [String], format: DiskFormat?, access: FileAccess, expecting kind: DiskKind?
+    ) throws(DiskError) {
+        let store = try open(location, access: access)
+        let image: any DiskImage
+        switch format ?? location.last.flatMap({ DiskFormat(path: FilePath($0)) }) {
+        case .some(.vhd): image = try VHD.open(store, location: location, access: access, expecting: kind)
+        case .some(.raw): image = try FlatImage.raw(store, location: location, access: access)
+        default:
+            throw DiskError(
+                .unsupported, path: store.name, "the extension says no known format: vhd, avhd, raw or img")
+        }
+        images = [image]
+        warnings = image.warnings
+    }
+
+    /// Opens the parents, one after the other.
+    mutating func follow() throws(DiskError) {
+        while let child = images.last, let link = child.parent {
+            let name = child.store.name
+            guard images.count < DiskChain.mostLayers else {
+                throw DiskError(.tooDeep, path: name, "the chain has more than \(DiskChain.mostLayers) disks")
+            }
+            let parent = try find(link, of: child)
+            guard !images.contains(where: { $0.location == parent.location || $0.identity == parent.identity }) else {
+                throw DiskError(.cycle, path: name, "the disk is its own ancestor", found: parent.store.name)
+            }
+            guard parent.size == child.size else {
+                throw DiskError(
+                    .sizeMismatch, path: name, "the disk and its parent have different sizes", field: "size",
+                    expected: "\(parent.size)", found: "\(child.size)")
+            }
+            let status = try reaching(parent.store.name) { () throws(StorageError) in try parent.store.status() }
+            if VHD.timestamp(status.modificationTime) != VHD.timestamp(link.modificationTime) {
+                warnings.append(
+                    DiskWarning(
+                        .parentTimestamp, path: name,
+                        "the parent \(parent.store.name) was changed at \(status.modificationTime), "
+                            + "but the disk recorded \(link.modificationTime) seconds since 1970"))
+            }
+            warnings += parent.warnings
+            images.append(parent)
+        }
+    }
+
+    private mutating func find(_ link: ParentLink, of child: any DiskImage) throws(DiskError) -> any DiskImage {
+        var other: (any DiskImage)?
+        var candidates: [[String]] = []
+        for text in link.relativePaths {
+            guard let location = LabPath.resolve(text, from: child.location) else {
+                throw DiskError(
+                    .outsideLab, path: child.store.name, "the path to the parent leads out of the lab",
+                    field: "parent locator", found: DiskChain.printable(text))
+            }
+            candidates.append(location)
+        }
+        if let name = LabPath.lastName(link.name) { candidates.append(child.location.dropLast() + [name]) }
+        for location in candidates {
+            guard let image = try openIfPresent(location) else { continue }
+            if image.identity == link.identity { return image }
+            other = other ?? image
+        }
+        if let location = try search(link.identity, for: child), let image = try openIfPresent(location),
+            image.identity == link.identity
+        {
+            warnings.append(
+                DiskWarning(
+                    .parentMoved, path: child.store.name,
+                    "the parent was found by its identity at \(image.store.name), not where the disk says it is"))
+            return image
+        }
+        if let other {
+            throw DiskError(
+                .parentMismatch, path: child.store.name,
+                "the file in the parent's place, \(other.store.name), is another disk",
+                field: "parent identity", expected: link.identity.description,
+                found: other.identity?.description ?? "none")
+        }
+        throw DiskError(
+            .parentMissing, path: child.store.name, "the parent is missing: put it back where the disk says it is",
+            field: "parent", expected: "\(DiskChain.printable(link.relativePaths.first ?? link.name)), \(link.identity)"
+        )
+    }
+
+    private func search(_ identity: DiskIdentity, for child: any DiskImage) throws(DiskError) -> [String]? {
+        if let resolver, let root {
+            return try resolver(identity).map { (path) throws(DiskError) in
+                try LabPath.location(of: path, beneath: root)
+            }
+        }
+        let files = try reaching(tree.name) { () throws(StorageError) in
+            try tree.files(withExtensions: Set(DiskFormat.vhd.extensions))
+        }
+        var found: [[String]] = []
+        for file in files where file != child.location {
+            guard let store = try? tree.open(file, access: .readOnly), let length = try? store.length(),
+                let footer = try? VHDStructure.footer(of: store, length: length), footer.footer.identity == identity
+            else { continue }
+            found.append(file)
+        }
+        guard found.count <= 1 else {
+            throw DiskError(
+                .parentMissing, path: child.store.name,
+                "several files have the parent's identity: put the right one in its place",
+                field: "parent identity", expected: "one file with \(identity)",
+                found: found.map { $0.joined(separator: "/") }.joined(separator: ", "))
+        }
+        return found.first
+    }
+
+    private func openIfPresent(_ location: [String]) throws(DiskError) -> (any DiskImage)? {
+        do throws(DiskError) {
+            return try VHD.open(open(location, access: .readOnly), location: location, access: .readOnly)
+        } catch {
+            if error.underlying?.isMissingFile == true { return nil }
+            throw error
+        }
+    }
+
+    private func open(_ location: [String], access: FileAccess) throws(DiskError) -> any ByteStore {
+        let name = location.reduce(into: FilePath(tree.name)) { $0.append($1) }.string
+        do throws(StorageError) { return try tree.open(location, access: access) } catch {
+            var refusal = DiskError(error, path: name)
+            if error.errno == .tooManySymbolicLinkLevels || error.errno == .notDirectory { refusal.code = .outsideLab }
+            throw refusal
+        }
+    }
+}
+
+extension DiskChain {
+    /// Text from a file, with what would control a terminal replaced.
+    static func printable(_ text: String) -> String {
+        String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+    }
+}

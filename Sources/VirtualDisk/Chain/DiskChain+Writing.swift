@@ -1,0 +1,135 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import BlockStorage
+
+extension DiskChain {
+    /// Writes the whole buffer at `offset`; durable after the next flush.
+    public func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) {
+        try checkWritable()
+        let count = buffer.byteCount
+        try StorageError.check(offset: offset, count: count, within: size, of: leaf.store.name)
+        takeOver()
+        try leaf.gate.write { () throws(StorageError) in
+            var done = 0
+            while done < count {
+                let position = offset + UInt64(done)
+                done += try writePiece(buffer.extracting(done..<count), at: position)
+            }
+        }
+    }
+
+    /// Makes the range read as zeros; stores nothing where no disk of the chain has anything.
+    public func writeZeroes(_ range: Range<UInt64>) throws(StorageError) {
+        try checkWritable()
+        try StorageError.check(range, within: size, of: leaf.store.name)
+        takeOver()
+        try leaf.gate.write { () throws(StorageError) in
+            var position = range.lowerBound
+            while position < range.upperBound {
+                position += try zeroPiece(at: position, remaining: range.upperBound - position)
+            }
+        }
+    }
+
+    /// Gives back space that the leaf has for the range; what only ancestors have stays.
+    public func discard(_ range: Range<UInt64>) throws(StorageError) {
+        try checkWritable()
+        try StorageError.check(range, within: size, of: leaf.store.name)
+        takeOver()
+        try leaf.gate.write { () throws(StorageError) in
+            var position = (range.lowerBound + 511) / 512 * 512
+            let end = range.upperBound / 512 * 512
+            while position < end {
+                let run = try leaf.locate(position / 512, count: (end - position) / 512)
+                if let start = run.offset, run.count >= 8 {
+                    try leaf.store.punchHole(start..<start + run.count * 512)
+                }
+                position += run.count * 512
+            }
+        }
+    }
+
+    private func checkWritable() throws(StorageError) {
+        try checkOpen()
+        guard !isReadOnly else {
+            throw StorageError(.readOnly, name: leaf.store.name, detail: "is open for reading only")
+        }
+    }
+
+    /// Writes the first bytes of what is left: a part of one sector, or whole sectors of one block.
+    ///
+    /// - Returns: how many they were.
+    private func writePiece(_ rest: RawSpan, at position: UInt64) throws(StorageError) -> Int {
+        guard !leaf.isFlat else {
+            try leaf.store.write(rest, at: position)
+            return rest.byteCount
+        }
+        let skipped = Int(position % 512)
+        if skipped == 0, rest.byteCount >= 512 {
+            return try writeSectors(rest, at: position / 512)
+        }
+        let length = min(512 - skipped, rest.byteCount)
+        try writePart(rest.extracting(0..<length), of: position / 512, at: skipped)
+        return length
+    }
+
+    private func writeSectors(_ rest: RawSpan, at sector: UInt64) throws(StorageError) -> Int {
+        let run = try leaf.place(sector, count: UInt64(rest.byteCount) / 512)
+        let length = Int(run.count * 512)
+        if let start = run.offset {
+            try leaf.store.write(rest.extracting(0..<length), at: start)
+            try leaf.commit(sector, count: run.count)
+        }
+        return length
+    }
+
+    private func writePart(_ part: RawSpan, of sector: UInt64, at skipped: Int) throws(StorageError) {
+        if let start = try leaf.locate(sector, count: 1).offset {
+            return try leaf.store.write(part, at: start + UInt64(skipped))
+        }
+        // A bitmap has one bit per sector, so the rest of it comes along from where it is.
+        var whole = InlineArray<512, UInt8>(repeating: 0)
+        var span = whole.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        try read(into: &bytes, at: sector * 512)
+        for index in 0..<part.byteCount {
+            let byte = unsafe part.unsafeLoad(fromByteOffset: index, as: UInt8.self)
+            bytes.storeBytes(of: byte, toByteOffset: skipped + index, as: UInt8.self)
+        }
+        _ = try writeSectors(unsafe whole.span.bytes, at: sector)
+    }
+
+    private func zeroPiece(at position: UInt64, remaining: UInt64) throws(StorageError) -> UInt64 {
+        let skipped = position % 512
+        let sector = position / 512
+        if leaf.isFlat {
+            try writeZeros(position..<position + remaining)
+            return remaining
+        }
+        if skipped != 0 || remaining < 512 {
+            let length = min(512 - skipped, remaining)
+            if try locate(sector, count: 1).image != nil {
+                let zeros = InlineArray<512, UInt8>(repeating: 0)
+                try writePart(unsafe zeros.span.bytes.extracting(0..<Int(length)), of: sector, at: Int(skipped))
+            }
+            return length
+        }
+        var (image, run) = try locate(sector, count: remaining / 512)
+        guard let source = image else { return run.count * 512 }
+        if source !== leaf { run = try leaf.place(sector, count: run.count) }
+        guard let start = run.offset else { return run.count * 512 }
+        try writeZeros(start..<start + run.count * 512)
+        try leaf.commit(sector, count: run.count)
+        return run.count * 512
+    }
+
+    /// Long runs give their space back.
+    private func writeZeros(_ range: Range<UInt64>) throws(StorageError) {
+        if range.upperBound - range.lowerBound >= 64 << 10 {
+            try leaf.store.punchHole(range)
+        } else {
+            try leaf.store.writeZeroes(range)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BlockStorage
+
+/// One file of a chain: which of the disk's sectors it has, and where.
+///
+/// Sectors never move within the file while it is open, so a place that was looked up stays true without a lock.
+/// It knows nothing of its parents.
+package protocol DiskImage: AnyObject, Sendable {
+    /// The file.
+    var store: any ByteStore { get }
+    /// The names on the way to the file from the lab's folder.
+    var location: [String] { get }
+    /// How the file stores the disk.
+    var format: DiskFormat { get }
+    /// How the file lays out its bytes.
+    var kind: DiskKind { get }
+    /// The disk's size in bytes.
+    var size: UInt64 { get }
+    /// By what its children know it.
+    var identity: DiskIdentity? { get }
+    /// What it records of its parent; nil for a base.
+    var parent: ParentLink? { get }
+    /// What is odd about the file.
+    var warnings: [DiskWarning] { get }
+    /// The sectors of one block; no run crosses from one block into another.
+    var blockSectors: UInt64 { get }
+    /// Serialises the writers.
+    var gate: WriteGate { get }
+
+    /// Whether it has any sector of the range.
+    func holdsAnything(in sectors: Range<UInt64>) -> Bool
+
+    /// Looks up where a run of sectors, which begins at `sector` and is not longer than `count`, lies.
+    func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> SectorRun
+
+    /// Finds a place to write a run of sectors to; only from within the gate.
+    func place(_ sector: UInt64, count: UInt64) throws(StorageError) -> SectorRun
+
+    /// Notes that the sectors were written to their place; only from within the gate.
+    func commit(_ sector: UInt64, count: UInt64) throws(StorageError)
+
+    /// Makes everything that was written durable, in the order that loses nothing.
+    func flush() throws(StorageError)
+}
+
+extension DiskImage {
+    /// Refuses writes, makes everything durable, and sets the time of change that the children recorded.
+    func seal(modificationTime: Int64?) throws(StorageError) {
+        gate.freeze()
+        try flush()
+        if let modificationTime { try store.setModificationTime(modificationTime) }
+    }
+
+    /// Whether the file stores the disk's bytes one to one from its start.
+    var isFlat: Bool { kind == .raw || kind == .fixed }
+}

@@ -1,0 +1,63 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import SystemPackage
+
+/// Paths beneath a lab's folder, as lists of plain names.
+enum LabPath {
+    /// The names that lead from the folder to the file.
+    static func location(of path: FilePath, beneath folder: FilePath) throws(DiskError) -> [String] {
+        guard let last = path.lastComponent, last.kind == .regular else {
+            throw DiskError(.invalidArgument, path: path.string, "this is no file's path")
+        }
+        var parent = try reaching(path.string) { () throws(StorageError) in try path.containingFolder.resolved() }
+        guard parent.removePrefix(folder) else {
+            throw DiskError(.outsideLab, path: path.string, "the file does not lie beneath \(folder)")
+        }
+        return parent.components.map(\.string) + [last.string]
+    }
+
+    /// Where a path that is relative to a file's folder leads; nil when it leaves the lab or is not relative.
+    ///
+    /// Both kinds of separator count, so that what means "up" to one reader cannot be a name to another.
+    static func resolve(_ text: String, from location: [String]) -> [String]? {
+        let parts = text.split(omittingEmptySubsequences: false) { $0 == "\\" || $0 == "/" }
+        guard let first = parts.first, !first.isEmpty, !text.contains(":") else { return nil }
+        var names = Array(location.dropLast())
+        for part in parts {
+            switch part {
+            case "", ".": continue
+            case "..":
+                guard !names.isEmpty else { return nil }
+                names.removeLast()
+            default: names.append(String(part))
+            }
+        }
+        return names.isEmpty ? nil : names
+    }
+
+    /// The path from one file's folder to another file, in the form that Hyper-V records.
+    static func relative(to target: FilePath, from source: FilePath) throws(DiskError) -> String {
+        let (from, to): (FilePath, FilePath) = try reaching(source.string) { () throws(StorageError) in
+            (try source.containingFolder.resolved(), try target.containingFolder.resolved())
+        }
+        let shared = zip(from.components, to.components).prefix { $0 == $1 }.count
+        let ups = from.components.count - shared
+        let names = to.components.dropFirst(shared).map(\.string) + [target.lastComponent?.string ?? ""]
+        guard names.allSatisfy({ !$0.isEmpty && !$0.contains("\\") && !$0.contains(":") && !$0.contains("\u{FFFD}") })
+        else {
+            throw DiskError(
+                .invalidArgument, path: target.string,
+                "a child cannot name this parent: rename it without a backslash, a colon or invalid characters")
+        }
+        let start = ups == 0 ? ["."] : Array(repeating: "..", count: ups)
+        return (start + names).joined(separator: "\\")
+    }
+
+    /// The last name of a path in either notation.
+    static func lastName(_ text: String) -> String? {
+        let name = text.split { $0 == "\\" || $0 == "/" }.last.map(String.init)
+        return name.flatMap { $0 == ".." || $0 == "." || $0.contains(":") ? nil : $0 }
+    }
+}

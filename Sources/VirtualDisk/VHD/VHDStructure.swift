@@ -1,0 +1,119 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+
+/// A VHD's structures as they were found in its file, all of them checked.
+///
+/// ```
+///   footer copy | header | table | parent locators | gap, bitmap, data | gap, bitmap, data | ... | footer
+/// ```
+///
+/// A fixed disk has its data first and the footer behind it, and nothing else. Its first sectors are the guest's, so
+/// only the footer at the end ever says that a disk is fixed, and a fixed one is never taken for anything else.
+struct VHDStructure {
+    var footer: VHDFooter
+    /// Nil for a fixed disk.
+    var header: VHDHeader?
+    /// The table in whole sectors; what lies beyond `blocks` is kept as it is.
+    var table: [UInt32] = []
+    var blocks: Int = 0
+    var parent: ParentLink?
+    /// Where the footer begins, or where the file ends if it has none.
+    var end: UInt64
+    /// Where the last thing that is in use ends.
+    var usedEnd: UInt64 = 0
+    var hasFooter: Bool
+    var hasFooterCopy: Bool = true
+    var warnings: [DiskWarning] = []
+
+    /// Reads and checks everything but the data and the sector bitmaps.
+    init(_ store: any ByteStore, expecting kind: DiskKind? = nil) throws(DiskError) {
+        let path = store.name
+        let length = try reaching(path) { () throws(StorageError) in try store.length() }
+        (footer, end, hasFooter) = try Self.footer(of: store, length: length, expecting: kind)
+        if let kind, kind != footer.kind {
+            throw DiskError(
+                .malformed, path: path, "the disk is of another kind than its configuration says", field: "disk type",
+                expected: kind.rawValue, found: footer.kind.rawValue)
+        }
+        if footer.hasSizeFromGeometry {
+            warnings.append(
+                DiskWarning(.sizeFromGeometry, path: path, "the size of \(footer.size) bytes comes from the geometry"))
+        }
+        guard footer.type != .fixed else {
+            guard footer.size <= end else {
+                throw .malformed(
+                    path, "size", expected: "at most \(end), which is what the file holds", found: footer.size)
+            }
+            return
+        }
+        if hasFooter {
+            try checkCopy(in: store)
+        } else {
+            warnings.append(
+                DiskWarning(.footerRecovered, path: path, "the footer is damaged, its copy at the start is used"))
+        }
+        var used = try readHeader(of: store)
+        try readTable(of: store, &used)
+        try checkOverlap(used, path: path)
+    }
+
+    /// The footer at the end, or its copy at the start of a disk that grows.
+    static func footer(
+        of store: any ByteStore, length: UInt64, expecting kind: DiskKind? = nil
+    ) throws(DiskError) -> (footer: VHDFooter, end: UInt64, isAtEnd: Bool) {
+        let path = store.name
+        guard length >= 511 else {
+            throw DiskError(.notADisk, path: path, "the file is too short for a VHD", found: "\(length) bytes")
+        }
+        var failure: DiskError?
+        for count in [512, 511] where length >= UInt64(count) {
+            let offset = length - UInt64(count)
+            let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: offset, count: count) }
+            guard Array(bytes.prefix(8)) == VHDFooter.cookie else { continue }
+            do throws(DiskError) { return (try VHDFooter(bytes, path: path), offset, true) } catch {
+                failure = error
+            }
+        }
+        let refusal = failure ?? DiskError(.notADisk, path: path, "this is no VHD: it has no footer")
+        guard kind != .fixed, length >= 512 else { throw refusal }
+        let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: 0, count: 512) }
+        guard let copy = try? VHDFooter(bytes, path: path), copy.type != .fixed else { throw refusal }
+        return (copy, length, false)
+    }
+
+    private mutating func checkCopy(in store: any ByteStore) throws(DiskError) {
+        let path = store.name
+        let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: 0, count: 512) }
+        guard let copy = try? VHDFooter(bytes, path: path) else {
+            hasFooterCopy = false
+            warnings.append(DiskWarning(.footerCopyDamaged, path: path, "the copy of the footer is damaged"))
+            return
+        }
+        guard copy.type == footer.type, copy.size == footer.size, copy.identity == footer.identity,
+            copy.dataOffset == footer.dataOffset
+        else {
+            throw .malformed(path, "footer copy", expected: "the same disk as the footer", found: "another")
+        }
+    }
+
+    private func checkOverlap(_ used: [Range<UInt64>], path: String) throws(DiskError) {
+        let sorted = used.sorted { $0.lowerBound < $1.lowerBound }
+        for (first, second) in zip(sorted, sorted.dropFirst()) where first.upperBound > second.lowerBound {
+            throw .malformed(
+                path, "layout", expected: "nothing before \(first.upperBound)",
+                found: "two structures or blocks that share the bytes at \(second.lowerBound)")
+        }
+    }
+}
+
+extension VHDFooter {
+    var kind: DiskKind {
+        switch type {
+        case .fixed: .fixed
+        case .dynamic: .dynamic
+        case .differencing: .differencing
+        }
+    }
+}
