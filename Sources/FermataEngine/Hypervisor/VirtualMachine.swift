@@ -89,8 +89,8 @@ public protocol GuestDisk: Sendable {
     /// they fail, and what was not made durable is never acknowledged.
     func release(behind barrier: (@Sendable () throws -> Void)?)
 
-    /// Puts another device behind the guest's disk; only while the machine is held.
-    func replace(with device: any BlockDevice)
+    /// Puts another device of the same size behind the guest's disk; only while the machine is held.
+    func replace(with device: any BlockDevice) throws
 }
 
 /// A run of memory pages of 4 KiB.
