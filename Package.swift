@@ -63,7 +63,10 @@ let package = Package(
         .target(name: "CSpawn"),
         layer(
             "QEMUDriver",
-            ["FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", system, logging]),
+            [
+                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", "Hashing", system,
+                logging,
+            ]),
 
         // Layer 4: two front ends, one tree.
         layer("Fermata", ["FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver", arguments, system]),

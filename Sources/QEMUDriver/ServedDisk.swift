@@ -1,0 +1,49 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import FermataEngine
+import NBD
+
+/// A disk of a machine that this process serves over a connection of its own.
+struct ServedDisk: GuestDisk {
+    let name: String
+    let export: Export
+
+    init(_ disk: Launch.Disk) {
+        name = disk.name
+        export = Export(disk.device, name: "")
+    }
+
+    func holdFlushes(limit: Duration) async -> Bool {
+        await Thread.run { export.countFlushes(waitingUpTo: limit).oneWasInFlight }
+    }
+
+    var heldFlushes: Int {
+        guard case .counted(let count, _) = export.flushMode else { return 0 }
+        return count.answered
+    }
+
+    func release(behind barrier: (@Sendable () throws -> Void)?) {
+        guard let work = barrier else {
+            _ = export.resumeFlushes()
+            return
+        }
+        let barrier = Barrier()
+        _ = export.resumeFlushes(behind: barrier)
+        Thread.start { [name] in
+            do {
+                try work()
+                barrier.complete()
+            } catch let error as StorageError {
+                barrier.fail(error)
+            } catch {
+                barrier.fail(StorageError(.io, name: name, detail: "what a FLUSH waits for failed: \(error)"))
+            }
+        }
+    }
+
+    func replace(with device: any BlockDevice) throws {
+        _ = try export.swap(to: device)
+    }
+}
