@@ -1,0 +1,124 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The words of the recipe language: the one table from which help is made and against which spellings are tested.
+public enum Vocabulary {
+    /// Every word, group by group.
+    public static let words: [Word] = hardware + power + time + guest
+
+    /// The word of that Swift spelling.
+    public static func word(_ swift: String) -> Word? {
+        words.first { $0.swift == swift }
+    }
+
+    /// The words that are steps.
+    public static var steps: [Word] {
+        words.filter { $0.subject != .definition }
+    }
+
+    /// Help about all words.
+    public static var help: String {
+        Word.Group.allCases.map { group in
+            ([group.rawValue.uppercased()] + words.filter { $0.group == group }.map(\.help)).joined(separator: "\n\n")
+        }.joined(separator: "\n\n")
+    }
+
+    private static let within: Word.Parameter = .labelled(
+        "within", "a duration: the longest wait", unlessSaid: "\(Action.defaultWithin)")
+    private static let command: String = "a line for /bin/sh, or a list: a program and its arguments"
+
+    private static let hardware: [Word] = [
+        Word(
+            swift: "Machine", lua: "machine", group: .hardware, summary: "A virtual machine of the lab.",
+            subject: .definition, parameters: [.positional("name", "its name, unique in the lab")],
+            swiftExample: "let web = Machine(\"web\") { Memory(.mebibytes(256)) }",
+            luaExample: "local web = machine \"web\" { memory = \"256M\" }"),
+        Word(
+            swift: "Memory", lua: "memory", group: .hardware, summary: "How much memory a machine has.",
+            subject: .definition, parameters: [.positional("size", "a multiple of 1 MiB; 256 MiB without the word")],
+            swiftExample: "Memory(.mebibytes(256))", luaExample: "memory = \"256M\""),
+        Word(
+            swift: "Processors", lua: "processors", group: .hardware, summary: "How many processors a machine has.",
+            subject: .definition, parameters: [.positional("count", "at least 1; 1 without the word")],
+            swiftExample: "Processors(2)", luaExample: "processors = 2"),
+        Word(
+            swift: "Boot", lua: "boot", group: .hardware,
+            summary: "What a machine starts from; without the word, its first disk by BIOS.",
+            subject: .definition,
+            parameters: [.positional("boot", "a kernel, with initrd and arguments if it needs them")],
+            swiftExample: "Boot(.kernel(\"vmlinuz\", initrd: \"initrd.gz\", arguments: \"console=ttyS0\"))",
+            luaExample: "boot = kernel { \"vmlinuz\", initrd = \"initrd.gz\", arguments = \"console=ttyS0\" }"),
+        Word(
+            swift: "Disk", lua: "disk", group: .hardware, summary: "A disk; their order is the guest's.",
+            subject: .definition,
+            parameters: [
+                .positional("name", "its name, unique in the machine"), .positional("size", "a multiple of 512 bytes"),
+            ],
+            swiftExample: "Disk(\"system\", .mebibytes(64))",
+            luaExample: "disks = { disk { \"system\", size = \"64M\" } }"),
+    ]
+
+    private static let power: [Word] = [
+        Word(
+            swift: "Start", lua: "start", group: .power, summary: "Starts a machine that is off.", subject: .machine,
+            parameters: [], swiftExample: "Start(web)", luaExample: "web:start()"),
+        Word(
+            swift: "ShutDown", lua: "shut_down", group: .power,
+            summary: "Asks the guest to power off, and waits for it.", subject: .machine,
+            parameters: [
+                within,
+                .labelled(
+                    "orElse", "what to do when the time is over: fail, or turn the machine off",
+                    unlessSaid: "fail"),
+            ],
+            swiftExample: "ShutDown(web, within: .seconds(30), orElse: .turnOff)",
+            luaExample: "web:shut_down { within = \"30s\", or_else = \"turn_off\" }"),
+        Word(
+            swift: "TurnOff", lua: "turn_off", group: .power, summary: "Cuts a machine's power.", subject: .machine,
+            parameters: [], swiftExample: "TurnOff(web)", luaExample: "web:turn_off()"),
+    ]
+
+    private static let time: [Word] = [
+        Word(
+            swift: "Checkpoint", lua: "checkpoint", group: .time,
+            summary: "Holds this moment: configuration, disks, and memory and devices if the machine runs.",
+            subject: .machineOrLab,
+            parameters: [
+                .positional("name", "its name, unique in the machine"),
+                .labelled("replace", "whether it takes the place of one of that name", unlessSaid: "false"),
+                .labelled("notes", "a text to keep with it", unlessSaid: "none"),
+            ],
+            swiftExample: "Checkpoint(\"clean\", of: web, notes: \"freshly booted\")",
+            luaExample: "web:checkpoint(\"clean\", { notes = \"freshly booted\" })"),
+        Word(
+            swift: "Revert", lua: "revert", group: .time,
+            summary: "Makes now equal to the checkpoint from which it grew.", subject: .machineOrLab, parameters: [],
+            swiftExample: "Revert(web)", luaExample: "web:revert()"),
+        Word(
+            swift: "Apply", lua: "apply", group: .time,
+            summary: "Makes now equal to a checkpoint; the next checkpoint branches there.", subject: .machineOrLab,
+            parameters: [.positional("name", "a checkpoint that this run has made")],
+            swiftExample: "Apply(\"clean\", of: web)", luaExample: "web:apply \"clean\""),
+    ]
+
+    private static let guest: [Word] = [
+        Word(
+            swift: "Run", lua: "run", group: .guest,
+            summary: "Runs a command in the guest; it must meet the expectation within the time.", subject: .machine,
+            parameters: [
+                .positional("command", command),
+                .labelled("expect", "exit code and output that count as success", unlessSaid: "exit code 0"), within,
+            ],
+            swiftExample: "Run(web, \"cat index.html\", expect: .output(contains: \"hello\"))",
+            luaExample: "web:run(\"cat index.html\", { expect = { contains = \"hello\" } })"),
+        Word(
+            swift: "WaitForConsole", lua: "wait_for_console", group: .guest,
+            summary: "Waits for text on the console after the text that was last waited for.", subject: .machine,
+            parameters: [
+                .positional("text", "the text as it stands, unless a pattern is said"),
+                .labelled("pattern", "a regular expression in place of the text", unlessSaid: "none"), within,
+            ],
+            swiftExample: "WaitForConsole(web, \"ready\", within: .seconds(60))",
+            luaExample: "web:wait_for_console(\"ready\", { within = \"60s\" })"),
+    ]
+}
