@@ -74,6 +74,6 @@ public struct SourceLocation: Hashable, Sendable, Codable, CustomStringConvertib
         self.line = line
     }
 
-    /// `file:line`.
-    public var description: String { "\(file):\(line)" }
+    /// `file:line`, on one line whatever the file's name holds.
+    public var description: String { "\(file.shortened(to: 1000)):\(line)" }
 }

@@ -36,12 +36,7 @@ struct DefinitionCheck {
         if let problem = machine.name.problem {
             findings.error(.invalidName, place, "machine name \(machine.name.quoted) \(problem)")
         }
-        let memory = machine.memory
-        if memory.bytes == 0 || !memory.bytes.isMultiple(of: 1 << 20) {
-            findings.error(
-                .invalidValue, place,
-                "memory of machine \(machine.name.quoted) is \(memory), which is not a multiple of 1 MiB from 1 MiB up")
-        }
+        check(machine.memory, of: "memory of machine \(machine.name.quoted)", unit: .mebibytes(1), place, &findings)
         if !(1...Self.mostProcessors).contains(machine.processors) {
             findings.error(
                 .invalidValue, place,
@@ -102,15 +97,23 @@ struct DefinitionCheck {
                     .duplicateName, place, "two disks of machine \(machine.name.quoted) are named \(disk.name.quoted)",
                     suggestion: "give each its own name")
             }
-            if disk.size.bytes == 0 || !disk.size.bytes.isMultiple(of: 512) {
-                findings.error(
-                    .invalidValue, place,
-                    "size of \(subject) is \(disk.size), which is not a multiple of 512 bytes from 512 up")
-            } else if disk.size > Self.largestDisk {
+            check(disk.size, of: "size of \(subject)", unit: ByteSize(bytes: 512), place, &findings)
+            if disk.size > Self.largestDisk {
                 findings.error(
                     .invalidValue, place,
                     "size of \(subject) is \(disk.size), and a VHD holds at most \(Self.largestDisk)")
             }
+        }
+    }
+
+    private func check(
+        _ size: ByteSize, of subject: String, unit: ByteSize, _ place: Place, _ findings: inout Findings
+    ) {
+        if size.bytes == 0 {
+            findings.error(.invalidValue, place, "\(subject) is 0", suggestion: "give it at least \(unit)")
+        } else if !size.bytes.isMultiple(of: unit.bytes) {
+            findings.error(
+                .invalidValue, place, "\(subject) is \(size)", suggestion: "it must be a multiple of \(unit)")
         }
     }
 }

@@ -27,7 +27,7 @@ public enum Planner {
 
         let space = rehearsal.space
         check(space, against: inventory.freeSpace, &findings)
-        guard !findings.hasErrors else { throw PlanningErrors(findings.diagnostics) }
+        guard !findings.hasErrors else { throw PlanningErrors(findings.inOrder) }
         return Plan(
             recipe: recipe.name,
             recipeDigest: SHA256.digest(of: recipe.withoutLocations.jsonValue.compact.utf8).description,
@@ -35,7 +35,7 @@ public enum Planner {
             atEnd: atEnd,
             forecasts: rehearsal.machines.map(\.forecast),
             space: space,
-            warnings: findings.diagnostics)
+            warnings: findings.inOrder)
     }
 
     private static func check(_ need: Plan.SpaceNeed, against free: ByteSize?, _ findings: inout Findings) {
@@ -71,6 +71,14 @@ struct Findings {
             Diagnostic(
                 .error, code, at: place.at, message, suggestion: diagnostics.count < 200 ? suggestion() : nil,
                 step: place.step))
+    }
+
+    /// What is about machines first, then step by step.
+    var inOrder: [Diagnostic] {
+        diagnostics.filter { $0.step == nil }
+            + diagnostics.enumerated().filter { $0.element.step != nil }.sorted { left, right in
+                (left.element.step ?? 0, left.offset) < (right.element.step ?? 0, right.offset)
+            }.map(\.element)
     }
 
     mutating func warning(_ code: Diagnostic.Code, _ place: Place, _ message: String) {

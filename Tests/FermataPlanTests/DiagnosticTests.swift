@@ -1,0 +1,333 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import FermataPlan
+import Hashing
+import Testing
+
+/// A wrong recipe and everything that must be said about it.
+struct WrongInput: CustomTestStringConvertible, Sendable {
+    let name: String
+    let recipe: Recipe
+    let inventory: Inventory
+    let messages: [String]
+
+    init(_ name: String, _ recipe: Recipe, _ inventory: Inventory = Sample.empty, _ messages: String...) {
+        self.name = name
+        self.recipe = recipe
+        self.inventory = inventory
+        self.messages = messages
+    }
+
+    init(_ name: String, steps: [Action], _ inventory: Inventory = Sample.empty, _ messages: String...) {
+        self.name = name
+        recipe = Sample.recipe(steps)
+        self.inventory = inventory
+        self.messages = messages
+    }
+
+    init(_ name: String, machine change: (inout MachineDefinition) -> Void, _ messages: String...) {
+        self.name = name
+        var machine = Sample.web
+        change(&machine)
+        recipe = Sample.recipe([], machines: [machine])
+        inventory = Sample.empty
+        self.messages = messages
+    }
+
+    var testDescription: String { name }
+}
+
+@Suite struct DiagnosticTests {
+    @Test(arguments: steps + machines + existing) func `a wrong recipe is told all its mistakes`(wrong: WrongInput) {
+        let errors = #expect(throws: PlanningErrors.self) {
+            try Planner.plan(wrong.recipe, with: wrong.inventory)
+        }
+        #expect(errors?.diagnostics.map(\.description) == wrong.messages)
+    }
+
+    static let second: TimeSpan = .seconds(1)
+
+    static let steps: [WrongInput] = [
+        WrongInput(
+            "start twice", steps: [.start("web"), .start("web"), .start("web")], Sample.empty,
+            "first-lab.lua:11: error: machine 'web' is running already, since first-lab.lua:10; "
+                + "shut it down or turn it off first",
+            "first-lab.lua:12: error: machine 'web' is running already, since first-lab.lua:11; "
+                + "shut it down or turn it off first"),
+        WrongInput(
+            "turn off what is off", steps: [.turnOff("web")], Sample.empty,
+            "first-lab.lua:10: error: TurnOff needs a running machine, and 'web' is off; start it first"),
+        WrongInput(
+            "shut down what is off", steps: [.shutDown("web", within: second, orElse: .turnOff)], Sample.empty,
+            "first-lab.lua:10: error: ShutDown needs a running machine, and 'web' is off; start it first"),
+        WrongInput(
+            "run on what is off, told once",
+            steps: [
+                .start("web"), .turnOff("web"), .run("web", .shell("a"), expect: .success, within: second),
+                .waitForConsole("web", .plain("a"), within: second),
+            ], Sample.empty,
+            "first-lab.lua:12: error: Run needs a running machine, and 'web' is off, since first-lab.lua:11; "
+                + "start it first"),
+        WrongInput(
+            "wait on what is off", steps: [.waitForConsole("web", .plain("a"), within: second)], Sample.empty,
+            "first-lab.lua:10: error: WaitForConsole needs a running machine, and 'web' is off; start it first"),
+        WrongInput(
+            "start after the revert to a running checkpoint",
+            steps: [
+                .start("web"), .checkpoint("a", of: nil, replace: false, notes: nil), .turnOff("web"),
+                .revert("web"), .start("web"),
+            ], Sample.empty,
+            "first-lab.lua:14: error: machine 'web' is running already, since first-lab.lua:13; "
+                + "shut it down or turn it off first"),
+        WrongInput(
+            "run after a revert to the origin",
+            steps: [.start("web"), .revert(nil), .run("web", .shell("a"), expect: .success, within: second)],
+            Sample.empty,
+            "first-lab.lua:12: error: Run needs a running machine, and 'web' is off, since first-lab.lua:11; "
+                + "start it first"),
+        WrongInput(
+            "unknown machine", steps: [.start("wbe"), .start("zebra")], Sample.empty,
+            "first-lab.lua:10: error: no machine 'wbe' in this recipe; did you mean 'web'?",
+            "first-lab.lua:11: error: no machine 'zebra' in this recipe"),
+        WrongInput(
+            "unknown checkpoint",
+            steps: [.checkpoint("clean", of: nil, replace: false, notes: nil), .apply("claen", of: "web")],
+            Sample.empty,
+            "first-lab.lua:11: error: no checkpoint 'claen' of machine 'web'; did you mean 'clean'?"),
+        WrongInput(
+            "a checkpoint made later",
+            steps: [.apply("clean", of: "web"), .checkpoint("clean", of: nil, replace: false, notes: nil)],
+            Sample.empty,
+            "first-lab.lua:10: error: no checkpoint 'clean' of machine 'web'; it is made later, at first-lab.lua:11"),
+        WrongInput(
+            "a checkpoint of an earlier run", steps: [.apply("fixed", of: nil)], Sample.used,
+            "first-lab.lua:10: error: no checkpoint 'fixed' of machine 'web'; one of that name exists, but a run "
+                + "starts over from the origin and knows only what it made itself"),
+        WrongInput(
+            "after an unknown checkpoint the machine may be in any state",
+            steps: [.apply("a", of: nil), .start("web"), .apply("b", of: nil), .turnOff("web")], Sample.empty,
+            "first-lab.lua:10: error: no checkpoint 'a' of machine 'web'",
+            "first-lab.lua:12: error: no checkpoint 'b' of machine 'web'"),
+        WrongInput(
+            "the same checkpoint twice",
+            steps: [
+                .checkpoint("a", of: nil, replace: false, notes: nil),
+                .checkpoint("a", of: "web", replace: false, notes: nil),
+            ], Sample.empty,
+            "first-lab.lua:11: error: machine 'web' has a checkpoint 'a' already, made at first-lab.lua:10; "
+                + "choose another name, or say replace"),
+        WrongInput(
+            "bad checkpoint names",
+            steps: [
+                .checkpoint("a/b", of: nil, replace: false, notes: nil),
+                .checkpoint("", of: nil, replace: false, notes: "\0"),
+                .checkpoint("a\nb", of: nil, replace: false, notes: nil),
+            ], Sample.empty,
+            "first-lab.lua:10: error: checkpoint name 'a/b' may not hold '/', which separates the names of a path",
+            "first-lab.lua:11: error: the checkpoint's notes hold a NUL character",
+            "first-lab.lua:11: error: checkpoint name '' is empty",
+            "first-lab.lua:12: error: checkpoint name 'a\\nb' may not hold control characters"),
+        WrongInput(
+            "bad patterns",
+            steps: [
+                .start("web"), .waitForConsole("web", .pattern("(tick"), within: second),
+                .waitForConsole("web", .pattern("x*"), within: second),
+                .waitForConsole("web", .pattern(""), within: second),
+                .waitForConsole("web", .plain(""), within: second),
+            ], Sample.empty,
+            "first-lab.lua:11: error: the pattern '(tick' is not a regular expression: expected ')'",
+            "first-lab.lua:12: error: the pattern 'x*' matches the empty text, so the step would not wait",
+            "first-lab.lua:13: error: the pattern to wait for is empty",
+            "first-lab.lua:14: error: the text to wait for is empty"),
+        WrongInput(
+            "bad commands",
+            steps: [
+                .start("web"), .run("web", .shell(""), expect: .success, within: second),
+                .run("web", .arguments([]), expect: .success, within: second),
+                .run("web", .arguments(["", "a"]), expect: .success, within: second),
+                .run("web", .arguments(["a", "b\0"]), expect: .success, within: second),
+                .run("web", .shell("a"), expect: Expectation(exitCode: 256), within: second),
+                .run(
+                    "web", .shell("a"), expect: Expectation(exitCode: -1, contains: [""], lacks: [""]), within: second),
+            ], Sample.empty,
+            "first-lab.lua:11: error: the command to run is empty",
+            "first-lab.lua:12: error: the command to run is empty",
+            "first-lab.lua:13: error: the command to run is empty",
+            "first-lab.lua:14: error: the command to run holds a NUL character",
+            "first-lab.lua:15: error: the expected exit code is 256; give it 0 to 255",
+            "first-lab.lua:16: error: the expected exit code is -1; give it 0 to 255",
+            "first-lab.lua:16: error: a text that the output must contain is empty",
+            "first-lab.lua:16: error: a text that the output must not contain is empty"),
+        WrongInput(
+            "bad durations",
+            steps: [
+                .start("web"), .waitForConsole("web", .plain("a"), within: .milliseconds(0)),
+                .run("web", .shell("a"), expect: .success, within: .hours(.max)),
+                .shutDown("web", within: .milliseconds(0), orElse: .fail),
+            ], Sample.empty,
+            "first-lab.lua:11: error: the time to wait is 0; give it at least 1ms",
+            "first-lab.lua:12: error: the time to wait is longer than a year",
+            "first-lab.lua:13: error: the time to wait is 0; give it at least 1ms"),
+    ]
+
+    static let machines: [WrongInput] = [
+        WrongInput(
+            "bad machine names", machine: { $0.name = "w b" },
+            "first-lab.lua:3: error: machine name 'w b' may hold only letters, digits, '.', '_' and '-'"),
+        WrongInput(
+            "the reserved name", machine: { $0.name = "Boot" },
+            "first-lab.lua:3: error: machine name 'Boot' is reserved for the lab's boot files"),
+        WrongInput(
+            "odd memory", machine: { $0.memory = ByteSize(bytes: 1_000_000) },
+            "first-lab.lua:3: error: memory of machine 'web' is 1000000 B; it must be a multiple of 1 MiB"),
+        WrongInput(
+            "no memory, no processors",
+            machine: {
+                $0.memory = ByteSize(bytes: 0)
+                $0.processors = 0
+            },
+            "first-lab.lua:3: error: memory of machine 'web' is 0; give it at least 1 MiB",
+            "first-lab.lua:3: error: machine 'web' has 0 processors; give it 1 to 255"),
+        WrongInput(
+            "bad disks",
+            machine: {
+                $0.disks = [
+                    .init(name: "a", size: ByteSize(bytes: 0)), .init(name: "a", size: ByteSize(bytes: 1000)),
+                    .init(name: "-", size: .gibibytes(2041)),
+                ]
+            },
+            "first-lab.lua:3: error: size of disk 'a' of machine 'web' is 0; give it at least 512 B",
+            "first-lab.lua:3: error: two disks of machine 'web' are named 'a'; give each its own name",
+            "first-lab.lua:3: error: size of disk 'a' of machine 'web' is 1000 B; it must be a multiple of 512 B",
+            "first-lab.lua:3: error: the name of disk '-' of machine 'web' must begin with a letter or digit",
+            "first-lab.lua:3: error: size of disk '-' of machine 'web' is 2041 GiB, and a VHD holds at most 2040 GiB"),
+        WrongInput(
+            "missing boot files", machine: { $0.boot = .init(kernel: "guest/vmlinux", initrd: "/no/initrd") },
+            "first-lab.lua:3: error: kernel 'guest/vmlinux' of machine 'web' does not exist; "
+                + "paths are relative to the recipe's folder",
+            "first-lab.lua:3: error: initrd '/no/initrd' of machine 'web' does not exist"),
+        WrongInput(
+            "empty and NUL", machine: { $0.boot = .init(kernel: "", arguments: "a\0") },
+            "first-lab.lua:3: error: the kernel's path of machine 'web' is empty",
+            "first-lab.lua:3: error: the kernel arguments of machine 'web' hold a NUL character"),
+        WrongInput(
+            "boot files that are none", Sample.recipe([]),
+            Inventory(files: ["guest/vmlinuz": .notAFile, "guest/initrd.gz": .unreadable("permission denied")]),
+            "first-lab.lua:3: error: kernel 'guest/vmlinuz' of machine 'web' is not a file",
+            "first-lab.lua:3: error: initrd 'guest/initrd.gz' of machine 'web' cannot be read: permission denied"),
+        WrongInput(
+            "one name twice", Sample.recipe([], machines: [Sample.web, Sample.web]), Sample.empty,
+            "first-lab.lua:3: error: two machines are named 'web', the first at first-lab.lua:3; "
+                + "give each its own name"),
+        WrongInput(
+            "the whole lab of several",
+            Sample.recipe(
+                [.checkpoint("a", of: nil, replace: false, notes: nil), .revert(nil), .apply("a", of: nil)],
+                machines: [Sample.web, disked("db")]),
+            Sample.empty,
+            "first-lab.lua:10: error: Checkpoint without a machine is of the whole lab, and works only where it is a "
+                + "single machine; say of which machine",
+            "first-lab.lua:11: error: Revert without a machine is of the whole lab, and works only where it is a "
+                + "single machine; say of which machine",
+            "first-lab.lua:12: error: Apply without a machine is of the whole lab, and works only where it is a "
+                + "single machine; say of which machine"),
+        WrongInput(
+            "no machine at all", Recipe(name: "", steps: [Step(.revert(nil)), Step(.start("web"))]), Sample.empty,
+            "error: the recipe's name '' is empty",
+            "step 1: error: Revert needs a machine, and the recipe defines none",
+            "step 2: error: no machine 'web' in this recipe"),
+        WrongInput(
+            "a warning between errors",
+            Sample.recipe([], machines: [MachineDefinition(name: "web"), MachineDefinition(name: "web")]),
+            Sample.empty,
+            "warning: machine 'web' has neither boot files nor disks, so it has nothing to start from",
+            "error: two machines are named 'web'; give each its own name",
+            "warning: machine 'web' has neither boot files nor disks, so it has nothing to start from"),
+    ]
+
+    static func disked(_ name: MachineName) -> MachineDefinition {
+        MachineDefinition(name: name, disks: [.init(name: "a", size: .mebibytes(1))])
+    }
+
+    static func used(_ change: (inout Inventory.Machine) -> Void) -> Inventory {
+        var inventory = Sample.used
+        change(&inventory.machines[0])
+        return inventory
+    }
+
+    static let makesMine: [Action] = [
+        .checkpoint("mine", of: "web", replace: true, notes: nil),
+        .checkpoint("mine", of: nil, replace: true, notes: nil),
+    ]
+
+    static let existing: [WrongInput] = [
+        WrongInput(
+            "a machine of nobody's", steps: [.start("web")], used { $0.owner = nil },
+            "first-lab.lua:3: error: machine 'web' exists and was not made by recipe 'first-lab'; choose another name, "
+                + "or delete it with 'fermata vm delete web'"),
+        WrongInput(
+            "a machine of another recipe's", steps: [.start("web")], used { $0.owner?.recipe = "other" },
+            "first-lab.lua:3: error: machine 'web' exists and was not made by recipe 'first-lab', but by recipe "
+                + "'other'; choose another name, or delete it with 'fermata vm delete web'"),
+        WrongInput(
+            "a checkpoint of nobody's", steps: makesMine, Sample.used,
+            "first-lab.lua:10: error: checkpoint 'mine' of machine 'web' exists and was not made by recipe "
+                + "'first-lab'; choose another name, or rename or delete that one"),
+        WrongInput(
+            "a running machine", steps: [], used { $0.state = .running },
+            "first-lab.lua:3: error: machine 'web' is running, and a run starts over; turn it off first with "
+                + "'fermata vm turn-off web'"),
+        WrongInput(
+            "a paused machine", steps: [], used { $0.state = .paused },
+            "first-lab.lua:3: error: machine 'web' is paused, and a run starts over; turn it off first with "
+                + "'fermata vm turn-off web'"),
+        WrongInput(
+            "a changed machine with a checkpoint of nobody's", steps: [], used { $0.owner?.definition = "old" },
+            "first-lab.lua:3: error: machine 'web' has changed in the recipe and must be made again, but holds "
+                + "checkpoint 'mine', which the recipe did not make; delete or export what is not the recipe's, or "
+                + "choose another machine name"),
+        WrongInput(
+            "a lost origin and checkpoints of others", steps: [],
+            used {
+                $0.tree.checkpoints.removeAll(where: \.isOrigin)
+                $0.tree.checkpoints[0].owner = RecipeOwnership(recipe: "other", definition: "")
+            },
+            "first-lab.lua:3: error: machine 'web' has lost its origin and must be made again, but holds checkpoint "
+                + "'clean' and 1 more, which the recipe did not make; delete or export what is not the recipe's, or "
+                + "choose another machine name"),
+    ]
+
+    @Test func `all mistakes of a recipe come in the order of its source`() throws {
+        let all = DiagnosticTests.steps.flatMap(\.recipe.steps).map(\.action)
+        var machine = Sample.web
+        machine.processors = -1
+        let recipe = Sample.recipe(all, machines: [machine, machine])
+        let errors = #expect(throws: PlanningErrors.self) { try Planner.plan(recipe, with: Inventory()) }
+        try Golden.check(errors?.description ?? "", "all-mistakes.txt")
+        let lines = (errors?.diagnostics ?? []).compactMap(\.location?.line)
+        #expect(lines == lines.sorted())
+    }
+
+    @Test func `a diagnostic as JSON leaves out what is absent`() {
+        let short = Diagnostic(.warning, .space, at: nil, "little")
+        #expect(short.jsonValue == ["severity": "warning", "code": "space", "message": "little"])
+        let long = Diagnostic(.error, .wrongState, at: Sample.line(1), "off", suggestion: "start it", step: 2)
+        #expect(
+            long.jsonValue == [
+                "severity": "error", "code": "wrongState", "message": "off", "suggestion": "start it", "step": 2,
+                "at": ["file": "first-lab.lua", "line": 1],
+            ])
+    }
+
+    @Test func `text that would spoil the terminal is escaped and cut`() {
+        let name = MachineName("\u{1B}[31m" + String(repeating: "x", count: 500))
+        let errors = #expect(throws: PlanningErrors.self) {
+            try Planner.plan(Sample.recipe([.start(name)]), with: Sample.empty)
+        }
+        let message = errors?.description ?? ""
+        #expect(message.contains("'\\u{1B}[31mxxx"))
+        #expect(message.count < 200 && !message.contains("\u{1B}"))
+    }
+}

@@ -1,0 +1,136 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import FermataPlan
+
+/// A lab in memory that does a plan's operations one by one and refuses whatever does not hold when it must.
+struct ModelLab {
+    struct Refusal: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private(set) var machines: [MachineName: Inventory.Machine] = [:]
+    private var clock: UInt8 = 0
+
+    var inventory: Inventory {
+        Inventory(machines: machines.values.sorted { $0.name < $1.name })
+    }
+
+    mutating func run(_ plan: Plan) throws {
+        for (index, operation) in plan.operations.enumerated() {
+            do {
+                try perform(operation.kind)
+            } catch let refusal as Refusal {
+                throw Refusal(description: "operation \(index + 1), \(operation.summary): \(refusal)")
+            }
+        }
+    }
+
+    /// Adds a checkpoint that no recipe made, below the one from which now grows.
+    mutating func holdByHand(_ name: CheckpointName, of machine: MachineName) throws {
+        try hold(name, of: machine, owner: nil, isOrigin: false)
+    }
+
+    private mutating func perform(_ kind: Operation.Kind) throws {
+        switch kind {
+        case .createMachine(let new):
+            try require(machines[new.definition.name] == nil, "the machine exists")
+            create(new)
+        case .recreateMachine(let new, let id):
+            try require(machines[new.definition.name]?.id == id, "another machine stands there")
+            try require(machines[new.definition.name]?.state == .off, "it is not off")
+            create(new)
+        case .returnToOrigin(let name, let back):
+            try change(name) { machine in
+                try require(machine.id == back.machine && machine.state == .off, "not that machine, off")
+                try require(machine.tree[back.origin]?.isOrigin == true, "no origin")
+                machine.tree.now = back.origin
+                for doomed in back.deleting {
+                    try require(machine.tree[doomed.id]?.name == doomed.name, "no checkpoint \(doomed.name)")
+                    remove(doomed.id, from: &machine.tree)
+                }
+            }
+        case .createOrigin(let name, let owner):
+            try require(machines[name]?.tree.checkpoints.isEmpty == true, "the machine is not new")
+            try hold("origin", of: name, owner: owner, isOrigin: true)
+        case .start(let name): try switchPower(of: name, from: .off, to: .running)
+        case .shutDown(let name, _, _): try switchPower(of: name, from: .running, to: .off)
+        case .turnOff(let name): try change(name) { $0.state = .off }
+        case .waitForConsole(let name, _, _), .run(let name, _, _, _):
+            try switchPower(of: name, from: .running, to: .running)
+        case .checkpoint(let new):
+            let tree = machines[new.machine]?.tree
+            let old = tree?.checkpoints.first { $0.name == new.name && !$0.isOrigin }
+            try require((old != nil) == new.replacing, "replacing is \(new.replacing)")
+            try require((machines[new.machine]?.state == .running) == new.withMemory, "withMemory is wrong")
+            try hold(new.name, of: new.machine, owner: new.owner, isOrigin: false)
+            if let old { try change(new.machine) { remove(old.id, from: &$0.tree) } }
+        case .revert(let name, let target):
+            try change(name) { machine in
+                guard let now = machine.tree.now, let checkpoint = machine.tree[now] else {
+                    throw Refusal(description: "nothing to revert to")
+                }
+                try require(checkpoint.isOrigin ? target == nil : target == checkpoint.name, "goes elsewhere")
+                machine.state = checkpoint.hasMemory ? .running : .off
+            }
+        case .apply(let checkpoint, let name):
+            try change(name) { machine in
+                let found = machine.tree.checkpoints.filter { $0.name == checkpoint && !$0.isOrigin }
+                guard let target = found.first, found.count == 1 else {
+                    throw Refusal(description: "\(found.count) checkpoints of that name")
+                }
+                machine.tree.now = target.id
+                machine.state = target.hasMemory ? .running : .off
+            }
+        }
+    }
+
+    private mutating func create(_ new: NewMachine) {
+        clock &+= 1
+        machines[new.definition.name] = Inventory.Machine(
+            name: new.definition.name, id: Sample.id(clock), state: .off, owner: new.owner)
+    }
+
+    private mutating func hold(
+        _ name: CheckpointName, of machine: MachineName, owner: RecipeOwnership?, isOrigin: Bool
+    ) throws {
+        clock &+= 1
+        let id = Sample.id(clock)
+        let time = Int64(clock)
+        try change(machine) { machine in
+            machine.tree.checkpoints.append(
+                CheckpointTree.Checkpoint(
+                    id: id, name: name, parent: machine.tree.now, kind: isOrigin ? .diskOnly : .standard,
+                    hasMemory: machine.state == .running, time: time, owner: owner, isOrigin: isOrigin))
+            machine.tree.now = id
+        }
+    }
+
+    private mutating func switchPower(of name: MachineName, from old: MachineState, to new: MachineState) throws {
+        try change(name) { machine in
+            try require(machine.state == old, "the machine is \(String(describing: machine.state)), not \(old)")
+            machine.state = new
+        }
+    }
+
+    private mutating func change(_ name: MachineName, _ body: (inout Inventory.Machine) throws -> Void) throws {
+        guard var machine = machines[name] else { throw Refusal(description: "no machine \(name)") }
+        try body(&machine)
+        machines[name] = machine
+    }
+}
+
+private func require(_ condition: Bool, _ message: String) throws {
+    if !condition { throw ModelLab.Refusal(description: message) }
+}
+
+/// Forgets a checkpoint; what grew from it grows from its parent.
+private func remove(_ id: GUID, from tree: inout CheckpointTree) {
+    let parent = tree[id]?.parent
+    tree.checkpoints.removeAll { $0.id == id }
+    for index in tree.checkpoints.indices where tree.checkpoints[index].parent == id {
+        tree.checkpoints[index].parent = parent
+    }
+    if tree.now == id { tree.now = parent }
+}
