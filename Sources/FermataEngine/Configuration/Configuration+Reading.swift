@@ -1,0 +1,114 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import SystemPackage
+
+extension Configuration {
+    /// No configuration is larger.
+    static let sizeLimit = 1 << 20
+
+    /// Reads a configuration's file.
+    ///
+    /// - Throws: ``EngineError/Code/damaged`` with the path, the field, what was expected and what was found.
+    init(reading path: FilePath) throws(EngineError) {
+        let bytes = try FileSystem.read(path, limit: Configuration.sizeLimit)
+        do {
+            try self.init(ElementTree(parsing: bytes))
+        } catch {
+            throw EngineError(.damaged, "\(path): \(error)", underlying: error)
+        }
+    }
+
+    init(_ root: ElementTree) throws(ValueError) {
+        guard root.name == "configuration" else {
+            throw ValueError("expected the root element 'configuration', found '\(root.name)'")
+        }
+        machine = try Configuration.identity(root.text("properties", "global_id"), "properties/global_id")
+        name = root.text("properties", "name") ?? ""
+        notes = root.text("properties", "notes")
+        let time = root.text("properties", "creation_time") ?? ""
+        guard let milliseconds = Configuration.milliseconds(fileTime: time) else {
+            throw ValueError("properties/creation_time: expected eight bytes in Base64, found '\(time)'")
+        }
+        created = milliseconds
+        let mebibytes = try Configuration.number(
+            root.text("settings", "memory", "bank", "size"), "settings/memory/bank/size", in: 1...(1 << 24))
+        memory = UInt64(mebibytes) << 20
+        processors = try Configuration.number(
+            root.text("settings", "processors", "count"), "settings/processors/count", in: 1...1024)
+        let own = root["fermata"]
+        if let version = own?.text("version"), version != "1" {
+            throw ValueError("fermata/version: expected 1, found '\(version)'; a newer Fermata wrote this file")
+        }
+        disks = Configuration.drives(root).enumerated().map { index, path in
+            Disk(name: own?.text("disk\(index)") ?? "disk\(index)", path: path)
+        }
+        boot = try own?["boot"].map { element throws(ValueError) in
+            Boot(
+                kernel: try Configuration.digest(element.text("kernel"), "fermata/boot/kernel"),
+                initrd: try element.text("initrd").map { text throws(ValueError) in
+                    try Configuration.digest(text, "fermata/boot/initrd")
+                },
+                arguments: element.text("arguments") ?? "")
+        }
+        ancestors = []
+        while let text = own?.text("ancestor\(ancestors.count)") {
+            ancestors.append(try Configuration.identity(text, "fermata/ancestor\(ancestors.count)"))
+        }
+        owner = own?["owner"].map {
+            RecipeOwnership(recipe: $0.text("recipe") ?? "", definition: $0.text("definition") ?? "")
+        }
+        checkpoint = try own?["checkpoint"].map { element throws(ValueError) in
+            let kind = element.text("kind") ?? ""
+            guard let known = CheckpointTree.Checkpoint.Kind(rawValue: kind) else {
+                throw ValueError("fermata/checkpoint/kind: expected standard, production or disk-only, found '\(kind)'")
+            }
+            return Checkpoint(
+                kind: known, hasMemory: element.text("memory") == "True", isOrigin: element.text("origin") == "True",
+                supersedes: try element.text("supersedes").map { text throws(ValueError) in
+                    try Configuration.identity(text, "fermata/checkpoint/supersedes")
+                })
+        }
+    }
+
+    /// The path names of all drives, in the order of controllers and drives.
+    private static func drives(_ root: ElementTree) -> [String] {
+        var paths: [String] = []
+        for controllerType in [ideController, scsiController] {
+            guard let instance = root["_\(controllerType)_"] else { continue }
+            for controller in 0..<4 {
+                guard let element = instance["controller\(controller)"] else { continue }
+                for drive in 0..<64 {
+                    if let path = element.text("drive\(drive)", "pathname") { paths.append(path) }
+                }
+            }
+        }
+        return paths
+    }
+
+    private static func identity(_ text: String?, _ field: String) throws(ValueError) -> GUID {
+        guard let identity = GUID(text ?? "") else {
+            throw ValueError("\(field): expected a GUID, found '\(text ?? "")'")
+        }
+        return identity
+    }
+
+    private static func number(
+        _ text: String?, _ field: String, in range: ClosedRange<Int>
+    ) throws(ValueError) -> Int {
+        guard let number = Int(text ?? ""), range.contains(number) else {
+            throw ValueError(
+                "\(field): expected a number from \(range.lowerBound) to \(range.upperBound), found '\(text ?? "")'")
+        }
+        return number
+    }
+
+    private static func digest(_ text: String?, _ field: String) throws(ValueError) -> String {
+        let text = text ?? ""
+        guard text.utf8.count == 64, text.allSatisfy(\.isHexDigit) else {
+            throw ValueError("\(field): expected 64 hexadecimal digits, found '\(text)'")
+        }
+        return text
+    }
+}

@@ -1,0 +1,86 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataModel
+
+/// The configuration of a machine: as it is now, or as it was at a checkpoint.
+///
+/// It is what one XML file of the store holds. The engine finds a disk by the last component of its path name in the
+/// machine's own folders; the path itself is for other readers and is never trusted.
+public struct Configuration: Hashable, Sendable {
+    /// The machine's identity.
+    public var machine: GUID
+    /// The machine's name; in a checkpoint's file, the checkpoint's.
+    public var name: String
+    /// When the machine or the checkpoint was made, in milliseconds since 1970 UTC.
+    public var created: Int64
+    /// The author's notes.
+    public var notes: String?
+    /// The memory in bytes.
+    public var memory: UInt64
+    /// The number of processors.
+    public var processors: Int
+    /// What it starts from; nil for its first disk.
+    public var boot: Boot?
+    /// The disks, in the guest's order.
+    public var disks: [Disk]
+    /// The checkpoints from which this state grew, nearest first; its parent is the first that exists.
+    public var ancestors: [GUID]
+    /// The recipe that made the machine or the checkpoint, if one did.
+    public var owner: RecipeOwnership?
+    /// What a checkpoint's file says of the checkpoint; nil in a machine's own file.
+    public var checkpoint: Checkpoint?
+
+    /// A kernel and an initial RAM disk in the lab's `Boot` folder.
+    public struct Boot: Hashable, Sendable {
+        /// The SHA-256 of the kernel, its name in the folder.
+        public var kernel: String
+        /// The SHA-256 of the initial RAM disk.
+        public var initrd: String?
+        /// The kernel's command line.
+        public var arguments: String
+
+        /// Makes a boot description.
+        public init(kernel: String, initrd: String?, arguments: String) {
+            self.kernel = kernel
+            self.initrd = initrd
+            self.arguments = arguments
+        }
+    }
+
+    /// A disk: its name for the user, and the file that holds its newest state.
+    public struct Disk: Hashable, Sendable {
+        /// The disk's name, unique within the machine.
+        public var name: String
+        /// The absolute path when the file was written; only its last component is used.
+        public var path: String
+
+        /// Makes a disk description.
+        public init(name: String, path: String) {
+            self.name = name
+            self.path = path
+        }
+    }
+
+    /// What makes a configuration a checkpoint.
+    public struct Checkpoint: Hashable, Sendable {
+        /// How it was made.
+        public var kind: CheckpointTree.Checkpoint.Kind
+        /// Whether memory and devices belong to it.
+        public var hasMemory: Bool
+        /// Whether it is the disk-only checkpoint before a recipe's first start.
+        public var isOrigin: Bool
+        /// The checkpoint that this one replaces, and that stops existing as this one begins to.
+        public var supersedes: GUID?
+
+        /// Makes a description.
+        public init(
+            kind: CheckpointTree.Checkpoint.Kind, hasMemory: Bool, isOrigin: Bool = false, supersedes: GUID? = nil
+        ) {
+            self.kind = kind
+            self.hasMemory = hasMemory
+            self.isOrigin = isOrigin
+            self.supersedes = supersedes
+        }
+    }
+}

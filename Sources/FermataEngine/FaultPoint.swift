@@ -1,0 +1,86 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A place at which a crash test ends the process, so that every moment of an operation can be its last.
+///
+/// `FERMATA_FAULT_POINT=<name>` kills the process there, and `<name>:<n>` at the n-th time; unset, a fault point does
+/// nothing. Around a rename the names are `before <name>` and `after <name>`.
+public struct FaultPoint: Hashable, Sendable {
+    /// The name by which a test chooses it.
+    public let name: String
+
+    /// All fault points, in the order of the operations.
+    public static let all: [FaultPoint] = [
+        .spawned, .childrenCreated, .configurationCommit, .stopped, .devicesSaved, .disksSwapped, .resumed, .sealed,
+        .memoryWritten, .checkpointCommit, .restoreChildrenCreated, .restoreStopped, .restoreSwapped, .restoreLoaded,
+        .restoreCommit, .restoreResumed, .oldDiskRemoved, .checkpointRemoved, .machineCommit,
+    ]
+
+    /// The hypervisor's process exists.
+    public static let spawned: FaultPoint = FaultPoint(name: "spawned")
+    /// Before the pause: the empty children exist.
+    public static let childrenCreated: FaultPoint = FaultPoint(name: "children created")
+    /// Around the rename that makes now write to the children.
+    public static let configurationCommit: FaultPoint = FaultPoint(name: "configuration")
+    /// In the pause: the processors are held.
+    public static let stopped: FaultPoint = FaultPoint(name: "stopped")
+    /// In the pause: the devices are saved.
+    public static let devicesSaved: FaultPoint = FaultPoint(name: "devices saved")
+    /// In the pause: the disks are swapped.
+    public static let disksSwapped: FaultPoint = FaultPoint(name: "disks swapped")
+    /// After the pause: the guest runs on.
+    public static let resumed: FaultPoint = FaultPoint(name: "resumed")
+    /// After the pause: the parents are durable.
+    public static let sealed: FaultPoint = FaultPoint(name: "sealed")
+    /// After the pause: memory and devices are durable.
+    public static let memoryWritten: FaultPoint = FaultPoint(name: "memory written")
+    /// Around the rename that makes the checkpoint exist.
+    public static let checkpointCommit: FaultPoint = FaultPoint(name: "checkpoint")
+    /// Before the machine is held for a restore: the new children exist.
+    public static let restoreChildrenCreated: FaultPoint = FaultPoint(name: "restore children created")
+    /// In a restore: the processors are held.
+    public static let restoreStopped: FaultPoint = FaultPoint(name: "restore stopped")
+    /// In a restore: the disks are swapped.
+    public static let restoreSwapped: FaultPoint = FaultPoint(name: "restore swapped")
+    /// In a restore: memory and devices are loaded.
+    public static let restoreLoaded: FaultPoint = FaultPoint(name: "restore loaded")
+    /// Around the rename that makes the restore happen.
+    public static let restoreCommit: FaultPoint = FaultPoint(name: "restore")
+    /// After a restore: the guest runs.
+    public static let restoreResumed: FaultPoint = FaultPoint(name: "restore resumed")
+    /// After each removal of a disk of a discarded future.
+    public static let oldDiskRemoved: FaultPoint = FaultPoint(name: "old disk removed")
+    /// After each removal of a checkpoint's file.
+    public static let checkpointRemoved: FaultPoint = FaultPoint(name: "checkpoint removed")
+    /// Around the rename that makes a machine exist.
+    public static let machineCommit: FaultPoint = FaultPoint(name: "machine")
+
+    private static let chosen: (name: String, count: Int)? = {
+        guard let text = unsafe getenv("FERMATA_FAULT_POINT").map({ unsafe String(cString: $0) }) else { return nil }
+        let parts = text.split(separator: ":", maxSplits: 1)
+        guard let name = parts.first else { return nil }
+        return (String(name), parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
+    }()
+    private static let reached = Counter()
+
+    /// Ends the process when a test chose this point.
+    public func reach() {
+        FaultPoint.reach(name)
+    }
+
+    func before() {
+        FaultPoint.reach("before \(name)")
+    }
+
+    func after() {
+        FaultPoint.reach("after \(name)")
+    }
+
+    private static func reach(_ name: @autoclosure () -> String) {
+        guard let chosen, chosen.name == name(), reached.increment() == chosen.count else { return }
+        kill(getpid(), SIGKILL)
+        while true { pause() }
+    }
+}

@@ -1,0 +1,264 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+public import FermataModel
+import Foundation
+import Hashing
+import SystemPackage
+import VirtualDisk
+
+/// What a checkpoint is to be.
+public struct CheckpointRequest: Hashable, Sendable {
+    /// Its name.
+    public var name: CheckpointName
+    /// The author's notes.
+    public var notes: String?
+    /// The recipe that makes it, if one does.
+    public var owner: RecipeOwnership?
+    /// Whether it replaces a checkpoint of the same name.
+    public var replaces: Bool
+    /// Whether it is the disk-only checkpoint before a recipe's first start.
+    public var isOrigin: Bool
+
+    /// Makes a request.
+    public init(
+        name: CheckpointName, notes: String? = nil, owner: RecipeOwnership? = nil, replaces: Bool = false,
+        isOrigin: Bool = false
+    ) {
+        self.name = name
+        self.notes = notes
+        self.owner = owner
+        self.replaces = replaces
+        self.isOrigin = isOrigin
+    }
+}
+
+/// What a checkpoint became.
+public struct CheckpointOutcome: Hashable, Sendable {
+    /// Its identity.
+    public var id: GUID
+    /// Its name.
+    public var name: CheckpointName
+    /// How long the guest stood still, in microseconds; 0 when it was off.
+    public var pauseMicroseconds: Int64
+    /// How long it took until a crash could not undo it, in milliseconds.
+    public var durableMilliseconds: Int64
+}
+
+extension MachineHost {
+    /// Holds this moment of the machine: its configuration, its disks, and if it runs its memory and devices.
+    public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
+        try await exclusively { host in
+            let superseded = try host.superseded(by: request)
+            let id = GUID.random()
+            let began = ContinuousClock.now
+            var pause: Int64 = 0
+            if let machine = host.running {
+                pause = try await host.checkpoint(id, request, of: machine, superseding: superseded)
+            } else {
+                try host.checkpointWhileOff(id, request, superseding: superseded)
+            }
+            let outcome = CheckpointOutcome(
+                id: id, name: request.name, pauseMicroseconds: pause,
+                durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
+            if let superseded { try host.remove([superseded]) }
+            return outcome
+        }
+    }
+
+    private func superseded(by request: CheckpointRequest) throws(EngineError) -> GUID? {
+        if let problem = request.name.problem {
+            throw EngineError(.wrongState, "the checkpoint name '\(request.name)' \(problem)")
+        }
+        let same = record.tree.checkpoints.first { $0.name == request.name && !$0.isOrigin }
+        guard let same, !request.isOrigin else { return nil }
+        guard request.replaces else {
+            throw EngineError(
+                .exists,
+                "machine '\(folder.name)' has a checkpoint '\(request.name)' already; choose another name, or "
+                    + "say that it is to be replaced")
+        }
+        return same.id
+    }
+
+    private func checkpointWhileOff(
+        _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?
+    ) throws(EngineError) {
+        let before = record.now
+        try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
+        try commit(id, request, before, hasMemory: false, superseding: superseded)
+    }
+
+    /// Before the pause: now grows from the checkpoint to be, and its disks are empty children.
+    ///
+    /// An empty child reads as its parent, so a crash from here on is harmless.
+    private func beginWriting(to children: [Configuration.Disk], behind id: GUID) throws(EngineError) {
+        FaultPoint.childrenCreated.reach()
+        var now = record.now
+        now.disks = children
+        now.ancestors = [id] + now.ancestors
+        do throws(EngineError) {
+            try commitNow(now, fault: .configurationCommit)
+        } catch {
+            DiskFiles.remove(children)
+            throw error
+        }
+    }
+
+    /// The checkpoint's commit: its configuration appears under its name.
+    private func commit(
+        _ id: GUID, _ request: CheckpointRequest, _ configuration: Configuration, hasMemory: Bool,
+        superseding superseded: GUID?
+    ) throws(EngineError) {
+        var configuration = configuration
+        configuration.name = request.name.description
+        configuration.notes = request.notes
+        configuration.owner = request.owner
+        configuration.created = Int64(Date().timeIntervalSince1970 * 1000)
+        configuration.checkpoint = Configuration.Checkpoint(
+            kind: request.isOrigin ? .diskOnly : .standard, hasMemory: hasMemory, isOrigin: request.isOrigin,
+            supersedes: superseded)
+        try FileSystem.create(folder.memoryFolder(id))
+        try FileSystem.commit(configuration.xml(), to: folder.checkpoint(id), fault: .checkpointCommit)
+        record = try MachineRecord(reading: folder)
+    }
+
+    /// Makes a configuration the machine's own.
+    func commitNow(_ now: Configuration, fault: FaultPoint) throws(EngineError) {
+        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine), fault: fault)
+        record = try MachineRecord(reading: folder)
+    }
+
+    /// A checkpoint of a running machine.
+    ///
+    /// - Returns: the pause in microseconds.
+    private func checkpoint(
+        _ id: GUID, _ request: CheckpointRequest, of machine: RunningMachine, superseding superseded: GUID?
+    ) async throws -> Int64 {
+        let before = record.now
+        let children = try DiskFiles.createChildren(of: before, in: folder)
+        try beginWriting(to: children, behind: id)
+        let moment: Moment
+        do {
+            let extended = try zip(machine.chains, children).map { try $0.extended(byChildAt: FilePath($1.path)) }
+            moment = try await hold(machine, id: id, extended: extended)
+        } catch {
+            // Nothing was swapped: now goes on with the disks that it had.
+            try? commitNow(before, fault: .configurationCommit)
+            DiskFiles.remove(children)
+            throw error
+        }
+        FaultPoint.resumed.reach()
+        running?.chains = moment.chains
+        try moment.seal(machine.chains)
+        FaultPoint.sealed.reach()
+        try write(moment, id, of: machine, disks: before.disks)
+        FaultPoint.memoryWritten.reach()
+        try commit(id, request, before, hasMemory: true, superseding: superseded)
+        running?.captured.insert(id)
+        return moment.pause
+    }
+
+    /// The pause: stop, device state, changed pages, disks swapped, continue.
+    private func hold(_ machine: RunningMachine, id: GUID, extended: [DiskChain]) async throws -> Moment {
+        let process = machine.process
+        // Memory for the pages is touched before the pause; what changes until then finds room in the reserve.
+        let expected = try process.changedPages().reduce(0) { $0 + $1.byteCount }
+        try pages.reserve(expected + (16 << 20))
+        machine.shutGates()
+        defer { machine.openGates() }
+        var isWaitedFor = Set<Int>()
+        for (index, disk) in process.disks.enumerated()
+        where await disk.holdFlushes(limit: settings.flushPatience) {
+            isWaitedFor.insert(index)
+        }
+        var isSwapped = false
+        do {
+            let stopped = try await process.stop()
+            FaultPoint.stopped.reach()
+            process.console.receivePending(console.append)
+            process.agent.receivePending(machine.session.receive)
+            let devices = try await process.saveDevices()
+            FaultPoint.devicesSaved.reach()
+            let changed = try process.changedPages()
+            let count = changed.reduce(0) { $0 + $1.byteCount }
+            try pages.reserve(count)
+            try unsafe process.readMemory(changed, into: pages.bytes(count))
+            let text = console.unmatched
+            for (index, disk) in process.disks.enumerated()
+            where isWaitedFor.contains(index) || disk.heldFlushes > Moment.ownFlushes {
+                // One of these was the guest's, and it was told that its writes are durable.
+                try machine.chains[index].flush()
+            }
+            let barrier = SealBarrier()
+            isSwapped = true
+            for (disk, chain) in zip(process.disks, extended) {
+                try disk.replace(with: chain)
+                disk.release(behind: barrier.wait)
+            }
+            FaultPoint.disksSwapped.reach()
+            let resumed = try await process.resume()
+            return Moment(
+                devices: devices, changed: changed, console: text, chains: extended, barrier: barrier,
+                pause: resumed.microseconds - stopped.microseconds)
+        } catch {
+            guard !isSwapped else {
+                await end(machine, because: "it could not go on after a checkpoint: \(error)")
+                throw error
+            }
+            for disk in process.disks { disk.release(behind: nil) }
+            if (try? await process.resume()) == nil {
+                await end(machine, because: "it could not go on after a checkpoint that failed: \(error)")
+            }
+            throw error
+        }
+    }
+
+    private func write(
+        _ moment: Moment, _ id: GUID, of machine: RunningMachine, disks: [Configuration.Disk]
+    ) throws(EngineError) {
+        try FileSystem.create(folder.memoryFolder(id))
+        let count = moment.changed.reduce(0) { $0 + $1.byteCount }
+        let digest = try unsafe MemoryImage.write(
+            to: folder.memoryImage(id), base: machine.base, changed: moment.changed,
+            pages: UnsafeRawBufferPointer(pages.bytes(count)))
+        let state = SavedState(
+            description: SavedState.Description(
+                machine: record.id, checkpoint: id, traits: machine.process.traits,
+                disks: disks.map(SavedState.identity), memoryDigest: digest.description,
+                clockBase: machine.clockBase),
+            devices: moment.devices, console: moment.console)
+        try FileSystem.write(state.encoded(), to: folder.deviceState(id))
+        try FileSystem.synchronize(folder.memoryFolder(id))
+        try FileSystem.synchronize(folder.snapshots)
+    }
+}
+
+/// What was taken out of a machine in a pause.
+struct Moment: Sendable {
+    /// How many FLUSHes of its own the hypervisor sends to each disk in a pause.
+    static let ownFlushes = 2
+
+    var devices: [UInt8]
+    var changed: [PageRun]
+    var console: [UInt8]
+    /// The chains that take the writes from the moment on.
+    var chains: [DiskChain]
+    var barrier: SealBarrier
+    /// How long the guest stood still, in microseconds.
+    var pause: Int64
+
+    /// Makes the parents durable as they were at the moment; FLUSHes of the children wait for it.
+    func seal(_ parents: [DiskChain]) throws {
+        do {
+            for (parent, child) in zip(parents, chains) {
+                try parent.seal(modificationTime: child.layers.first?.parent?.modificationTime)
+            }
+            barrier.open(nil)
+        } catch {
+            barrier.open(error)
+            throw error
+        }
+    }
+}

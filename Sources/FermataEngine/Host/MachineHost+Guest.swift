@@ -1,0 +1,66 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataModel
+
+extension MachineHost {
+    /// Runs a command in the guest to its end.
+    ///
+    /// - Throws: ``EngineError/Code/timeout`` when its time is over, and the command is killed;
+    ///   ``EngineError/Code/reverted`` when a restore ended it.
+    public func run(_ command: Action.Command, within limit: TimeSpan = .seconds(60)) async throws -> CommandResult {
+        let session = try requireRunning("a command").session
+        let name = folder.name
+        return try await within(limit) {
+            EngineError(
+                .timeout,
+                "the command did not end within \(limit) in machine '\(name)'; does the guest's agent run? "
+                    + "The end of its console: \($0)")
+        } _: {
+            try await session.run(command)
+        }
+    }
+
+    /// Waits for text on the console after the last match.
+    ///
+    /// - Returns: the text that matched.
+    /// - Throws: ``EngineError/Code/timeout`` with the console's end.
+    public func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String {
+        _ = try requireRunning("waiting for its console")
+        let (console, name, matcher) = (console, folder.name, try ConsoleMatcher(text))
+        return try await within(limit) {
+            EngineError(
+                .timeout, "\(text) did not appear on the console of machine '\(name)' within \(limit); its end: \($0)")
+        } _: {
+            try await console.wait(for: matcher)
+        }
+    }
+
+    /// Does something that may take so long and no longer.
+    private func within<Result: Sendable>(
+        _ limit: TimeSpan, orElse failure: @Sendable (String) -> EngineError,
+        _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        let result: Result? = try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(for: limit.duration)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+        guard let result else { throw failure(console.tail) }
+        return result
+    }
+}
+
+extension Action.ConsoleText: CustomStringConvertible {
+    /// The text in quotation marks, or the pattern between strokes.
+    public var description: String {
+        switch self {
+        case .plain(let text): "\"\(text)\""
+        case .pattern(let pattern): "/\(pattern)/"
+        }
+    }
+}

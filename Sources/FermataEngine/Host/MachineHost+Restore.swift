@@ -1,0 +1,274 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+public import FermataModel
+import SystemPackage
+import VirtualDisk
+
+/// What a restore became.
+public struct RestoreOutcome: Hashable, Sendable {
+    /// How the machine came to the checkpoint's state.
+    public enum Way: String, Hashable, Sendable {
+        /// The checkpoint has no memory: the machine is off.
+        case off
+        /// The running process took the checkpoint's memory and devices.
+        case inPlace = "in place"
+        /// A fresh process took them.
+        case freshProcess = "fresh process"
+    }
+
+    /// The checkpoint.
+    public var checkpoint: GUID
+    /// How the machine came to its state.
+    public var way: Way
+    /// How long it took until the guest ran, in microseconds.
+    public var microseconds: Int64
+}
+
+extension MachineHost {
+    /// Makes now equal to the checkpoint from which it grew.
+    public func revert() async throws -> RestoreOutcome {
+        guard let parent = record.parent(of: record.now) else {
+            throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint to revert to")
+        }
+        return try await apply(parent)
+    }
+
+    /// Makes now equal to a checkpoint; the machine takes its power state, and the next checkpoint branches there.
+    public func apply(_ id: GUID) async throws -> RestoreOutcome {
+        try await exclusively { host in
+            guard let target = host.record.checkpoints[id] else {
+                throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
+            }
+            let began = ContinuousClock.now
+            let restore = try host.prepare(id, target)
+            FaultPoint.restoreChildrenCreated.reach()
+            let old = host.record.now.disks
+            let way: RestoreOutcome.Way
+            do {
+                way = try await host.restore(restore)
+            } catch {
+                // Once the configuration names the new children, the restore has happened.
+                if host.record.now.disks != restore.now.disks { DiskFiles.remove(restore.now.disks) }
+                throw error
+            }
+            FaultPoint.restoreResumed.reach()
+            let took = ContinuousClock.now - began
+            host.removeDiscarded(old)
+            return RestoreOutcome(checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)))
+        }
+    }
+
+    /// Checks everything that can be refused, and makes new children of all the checkpoint's disks.
+    private func prepare(_ id: GUID, _ target: Configuration) throws -> Restore {
+        var memory: Restore.Memory?
+        if target.checkpoint?.hasMemory == true {
+            let state = try SavedState(reading: folder.deviceState(id))
+            try check(state, of: id, target)
+            memory = Restore.Memory(
+                state: state, image: try FlatImage.of(id, in: folder, digest: state.description.memoryDigest))
+        }
+        var now = target
+        now.name = record.now.name
+        now.notes = record.now.notes
+        now.created = record.now.created
+        now.owner = record.now.owner
+        now.checkpoint = nil
+        now.ancestors = [id] + target.ancestors
+        now.disks = try DiskFiles.createChildren(of: target, in: folder)
+        return Restore(id: id, now: now, memory: memory)
+    }
+
+    private func check(_ state: SavedState, of id: GUID, _ target: Configuration) throws(EngineError) {
+        let file = folder.deviceState(id)
+        func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
+            guard expected != found else { return }
+            throw EngineError(
+                .incompatible,
+                "\(file): \(what): expected \(expected), found \(found); this memory belongs to another "
+                    + "moment")
+        }
+        try differs("machine", record.id.description, state.description.machine.description)
+        try differs("checkpoint", id.description, state.description.checkpoint.description)
+        try differs(
+            "disks", target.disks.map(SavedState.identity).joined(separator: ", "),
+            state.description.disks.joined(separator: ", "))
+        try differs("memory", "\(target.memory) bytes", "\(state.description.traits.memory) bytes")
+        try differs("processors", "\(target.processors)", "\(state.description.traits.processors)")
+    }
+
+    private func restore(_ restore: Restore) async throws -> RestoreOutcome.Way {
+        guard let memory = restore.memory else {
+            try await restoreWithoutMemory(restore)
+            return .off
+        }
+        if let machine = running, canRestoreInPlace(restore, memory, machine) {
+            try await restoreInPlace(restore, memory, machine)
+            return .inPlace
+        }
+        try await restoreIntoFreshProcess(restore, memory)
+        return .freshProcess
+    }
+
+    private func canRestoreInPlace(_ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine) -> Bool {
+        guard machine.knowsPages(of: restore.id), memory.state.mismatch(with: machine.process.traits) == nil,
+            hardware(of: restore.now) == hardware(of: record.now)
+        else { return false }
+        return switch settings.restoreWay {
+        case .automatic: hardware(of: restore.now).guestClockGoesBack
+        case .inPlace: true
+        case .freshProcess: false
+        }
+    }
+
+    /// The checkpoint was made with the machine off: now is off, too.
+    private func restoreWithoutMemory(_ restore: Restore) async throws {
+        let machine = running
+        if let machine {
+            machine.shutGates()
+            defer { machine.openGates() }
+            _ = try await machine.process.stop()
+            FaultPoint.restoreStopped.reach()
+        }
+        do {
+            try commitNow(restore.now, fault: .restoreCommit)
+        } catch {
+            _ = try? await machine?.process.resume()
+            throw error
+        }
+        if let machine { await end(machine, because: "a checkpoint without memory was applied") }
+    }
+
+    /// The running process takes the checkpoint's pages, devices and disks.
+    ///
+    /// Once anything of it is replaced it can only go on or be killed: then the machine is off on its old disks.
+    private func restoreInPlace(
+        _ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine
+    ) async throws {
+        let process = machine.process
+        let image = try PageFile(reading: memory.image)
+        let chains = try DiskFiles.open(restore.now, in: folder)
+        try pages.reserve(try process.changedPages().reduce(0) { $0 + $1.byteCount } + (16 << 20))
+        machine.shutGates()
+        defer { machine.openGates() }
+        machine.discardUnread()
+        for disk in process.disks { _ = await disk.holdFlushes(limit: settings.flushPatience) }
+        do {
+            _ = try await process.stop()
+        } catch {
+            for disk in process.disks { disk.release(behind: nil) }
+            throw error
+        }
+        FaultPoint.restoreStopped.reach()
+        do {
+            machine.discardUnread()
+            process.console.receivePending(console.append)
+            process.agent.receivePending { _ in }
+            for (disk, chain) in zip(process.disks, chains) { try disk.replace(with: chain) }
+            FaultPoint.restoreSwapped.reach()
+            let changed = try process.changedPages()
+            try rewrite(changed, of: process, from: image)
+            try await process.loadDevices(memory.state.devices)
+            FaultPoint.restoreLoaded.reach()
+            try commitNow(restore.now, fault: .restoreCommit)
+        } catch {
+            await end(machine, because: "a restore failed half-way: \(error)")
+            throw error
+        }
+        running?.chains = chains
+        for disk in process.disks { disk.release(behind: nil) }
+        let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
+        console.rewind(to: memory.state.console, because: reason)
+        machine.session.begin(because: reason)
+        do {
+            _ = try await process.resume()
+        } catch {
+            if let running { await end(running, because: "it could not go on after a restore: \(error)") }
+            throw error
+        }
+    }
+
+    private func rewrite(_ runs: [PageRun], of process: any VirtualMachine, from image: PageFile) throws {
+        let count = runs.reduce(0) { $0 + $1.byteCount }
+        try pages.reserve(count)
+        let buffer = unsafe pages.bytes(count)
+        var offset = 0
+        for run in runs {
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + run.byteCount])
+            try unsafe image.read(into: part, at: run.first * PageRun.pageSize)
+            offset += run.byteCount
+        }
+        try unsafe process.writeMemory(runs, from: UnsafeRawBufferPointer(buffer))
+    }
+
+    /// A fresh process maps the checkpoint's image and takes its devices, while the old one only stands stopped.
+    private func restoreIntoFreshProcess(_ restore: Restore, _ memory: Restore.Memory) async throws {
+        let chains = try DiskFiles.open(restore.now, in: folder)
+        let old = running
+        let fresh = try await launch(
+            restore.now, chains: chains, base: memory.image, baseCheckpoint: restore.id,
+            clockBase: memory.state.description.clockBase)
+        old?.shutGates()
+        defer { old?.openGates() }
+        do {
+            if let mismatch = memory.state.mismatch(with: fresh.process.traits) {
+                throw EngineError(
+                    .incompatible,
+                    "the memory of checkpoint \(restore.id) of machine '\(folder.name)' does not fit "
+                        + "this host: \(mismatch)")
+            }
+            _ = try await old?.process.stop()
+            FaultPoint.restoreStopped.reach()
+            try await fresh.process.loadDevices(memory.state.devices)
+            FaultPoint.restoreLoaded.reach()
+            try commitNow(restore.now, fault: .restoreCommit)
+        } catch {
+            await fresh.process.kill()
+            _ = try? await old?.process.resume()
+            throw error
+        }
+        let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
+        if let old {
+            old.session.end(because: reason)
+            running = nil
+            await old.process.kill()
+        }
+        console.rewind(to: memory.state.console, because: reason)
+        adopt(fresh)
+        do {
+            _ = try await fresh.process.resume()
+        } catch {
+            await end(fresh, because: "it could not go on after a restore: \(error)")
+            throw error
+        }
+    }
+
+    /// Removes the disks of the discarded future, unless a checkpoint holds one.
+    private func removeDiscarded(_ disks: [Configuration.Disk]) {
+        let held = Set(record.checkpoints.values.flatMap(\.disks).map { FilePath($0.path).lastComponent })
+        let mine = folder.differencingDisks(of: record.id)
+        for disk in disks {
+            guard let name = FilePath(disk.path).lastComponent, !held.contains(name) else { continue }
+            // The first disk is nobody's child, so only a differencing one can be discarded.
+            guard FileSystem.exists(mine.appending(name)) else { continue }
+            try? FileSystem.remove(mine.appending(name))
+            FaultPoint.oldDiskRemoved.reach()
+        }
+    }
+}
+
+/// A restore that nothing speaks against any more.
+struct Restore: Sendable {
+    /// The memory and devices of a checkpoint.
+    struct Memory: Sendable {
+        var state: SavedState
+        /// The flat image of the memory.
+        var image: FilePath
+    }
+
+    let id: GUID
+    /// The configuration to be, its disks new children.
+    let now: Configuration
+    let memory: Memory?
+}

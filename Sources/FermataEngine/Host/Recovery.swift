@@ -1,0 +1,138 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import Logging
+import SystemPackage
+import VirtualDisk
+
+/// Finishes or undoes what a crash left in a machine's folder; done by whoever takes the machine's lock.
+///
+/// ```
+///   .*.new                                an unfinished file                        removed
+///   Snapshots/<CP>.xml, superseded        its successor exists                      removed
+///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
+///   a disk that no configuration needs    a child of an operation that never was    removed
+///   a disk between now and a checkpoint   the checkpoint never was                  folded into its parent
+/// ```
+/// Each step leaves the machine as it was for every reader, so a crash in it is met by doing it again.
+struct Recovery {
+    private let folder: MachineFolder
+
+    init(of folder: MachineFolder) {
+        self.folder = folder
+    }
+
+    func run() throws(EngineError) {
+        try removeUnfinishedFiles()
+        let record = try MachineRecord(reading: folder)
+        try removeUnfinishedImages(record)
+        try removeLeftoverCheckpoints(record)
+        let references: DiskReferences
+        do throws(EngineError) {
+            references = try DiskReferences(of: folder.lab)
+        } catch {
+            // As long as one configuration of the lab cannot be followed, any disk may be one that it needs.
+            Logger(label: "fermata.engine").warning("leftover disks stay: \(error)")
+            return
+        }
+        try removeUnneededDisks(record, references)
+        try fold(record, references)
+    }
+
+    /// Removes the disks of the machine that no configuration of the lab needs.
+    func removeUnneededDisks() throws(EngineError) {
+        try removeUnneededDisks(MachineRecord(reading: folder), DiskReferences(of: folder.lab))
+    }
+
+    private func removeUnfinishedFiles() throws(EngineError) {
+        for place in [folder.virtualMachines, folder.snapshots] where FileSystem.exists(place) {
+            for name in try FileSystem.entries(of: place) where name.hasPrefix(".") && name.hasSuffix(".new") {
+                try FileSystem.remove(place.appending(name))
+            }
+        }
+    }
+
+    private func removeUnfinishedImages(_ record: MachineRecord) throws(EngineError) {
+        guard FileSystem.exists(folder.lab.cache) else { return }
+        let mine = Set(record.checkpoints.keys.map { ".\($0)" })
+        for name in try FileSystem.entries(of: folder.lab.cache) where name.hasSuffix(".new") {
+            if mine.contains(String(name.prefix(37))) { try FileSystem.remove(folder.lab.cache.appending(name)) }
+        }
+    }
+
+    private func removeLeftoverCheckpoints(_ record: MachineRecord) throws(EngineError) {
+        guard FileSystem.exists(folder.snapshots) else { return }
+        for name in try FileSystem.entries(of: folder.snapshots) {
+            let id = GUID(name.hasSuffix(".xml") ? String(name.dropLast(4)) : name)
+            guard let id, id != record.id, record.checkpoints[id] == nil else { continue }
+            // The file goes first: without it, its memory is nobody's.
+            try FileSystem.remove(folder.checkpoint(id))
+            try FileSystem.removeAll(folder.memoryFolder(id))
+            try FileSystem.remove(folder.flatImage(id))
+        }
+    }
+
+    private func removeUnneededDisks(_ record: MachineRecord, _ references: DiskReferences) throws(EngineError) {
+        let place = folder.differencingDisks(of: record.id)
+        guard FileSystem.exists(place) else { return }
+        for name in try FileSystem.entries(of: place) where name.hasSuffix(".avhd") {
+            guard !references.needed.contains(place.appending(name)) else { continue }
+            try FileSystem.remove(place.appending(name))
+            FaultPoint.oldDiskRemoved.reach()
+        }
+    }
+
+    /// Folds now's disks into parents that belong to no checkpoint and to no other disk.
+    private func fold(_ record: MachineRecord, _ references: DiskReferences) throws(EngineError) {
+        var now = record.now
+        var folded: [FilePath] = []
+        for (index, disk) in now.disks.enumerated() {
+            var path = try DiskFiles.path(of: disk, machine: now.machine, in: folder)
+            while let parent = references.parents[path], references.isOwnedByNobodyElse(parent, child: path) {
+                do {
+                    try DiskChain.fold(path, into: parent, beneath: folder.lab.path)
+                } catch {
+                    throw EngineError(.damaged, "machine '\(folder.name)': \(error)", underlying: error)
+                }
+                folded.append(path)
+                path = parent
+            }
+            now.disks[index].path = path.string
+        }
+        guard !folded.isEmpty else { return }
+        now.ancestors = now.ancestors.filter { record.checkpoints[$0] != nil }
+        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine), fault: .configurationCommit)
+        for path in folded { try FileSystem.remove(path) }
+    }
+}
+
+/// Which disks of a lab its configurations need, and which disk grew from which.
+struct DiskReferences {
+    /// Every disk that a configuration reads, ancestors included.
+    private(set) var needed: Set<FilePath> = []
+    /// The disks that configurations name, with how many name them.
+    private(set) var named: [FilePath: Int] = [:]
+    /// The parent of each needed disk that has one.
+    private(set) var parents: [FilePath: FilePath] = [:]
+
+    init(of lab: LabFolder) throws(EngineError) {
+        for folder in try lab.machines() {
+            let record = try MachineRecord(reading: folder)
+            for configuration in [record.now] + record.checkpoints.values {
+                for chain in try DiskFiles.layers(of: configuration, in: folder) { add(chain.map(\.path)) }
+            }
+        }
+    }
+
+    private mutating func add(_ chain: [FilePath]) {
+        if let leaf = chain.first { named[leaf, default: 0] += 1 }
+        needed.formUnion(chain)
+        for (child, parent) in zip(chain, chain.dropFirst()) { parents[child] = parent }
+    }
+
+    /// Whether a disk is there for one child alone: no configuration names it, and no other disk grew from it.
+    func isOwnedByNobodyElse(_ parent: FilePath, child: FilePath) -> Bool {
+        named[parent] == nil && named[child] == 1 && parents.allSatisfy { $0.value != parent || $0.key == child }
+    }
+}

@@ -1,0 +1,62 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import Dispatch
+import FermataModel
+import SystemPackage
+import VirtualDisk
+
+/// A machine that runs: its process, the chains behind its disks, the image behind its memory.
+struct RunningMachine {
+    /// Which of the host's machines it is, counted from the host's first start.
+    let generation: Int
+    let process: any VirtualMachine
+    /// The chains that take the disks' writes now, in the guest's order.
+    var chains: [DiskChain]
+    let session: GuestSession
+    /// The flat image that the memory maps.
+    let base: PageFile
+    /// The checkpoint whose memory that image is; nil after a start from power-off.
+    let baseCheckpoint: GUID?
+    /// The checkpoints that were made of this process.
+    var captured: Set<GUID> = []
+    let clockBase: Int64
+
+    /// Whether the pages that differ from a checkpoint are known without comparing all.
+    ///
+    /// A page that was ever changed in a process stays apart from the mapped image, so what differs between the image
+    /// and a checkpoint that was made of this process is among the pages that are changed now.
+    func knowsPages(of checkpoint: GUID) -> Bool {
+        baseCheckpoint == checkpoint || captured.contains(checkpoint)
+    }
+
+    /// Reads both channels on threads of their own, until the process ends.
+    func startReaders(console: Console) {
+        let (process, session) = (process, session)
+        DispatchQueue(label: "fermata.console").async {
+            while process.console.receive(console.append) {}
+        }
+        DispatchQueue(label: "fermata.agent").async {
+            while process.agent.receive(session.receive) {}
+        }
+    }
+
+    /// Stops everything that the host sends to the guest.
+    func shutGates() {
+        process.console.shutGate()
+        process.agent.shutGate()
+    }
+
+    /// Lets the host send to the guest again.
+    func openGates() {
+        process.console.openGate()
+        process.agent.openGate()
+    }
+
+    /// Takes back what the guest's devices have not read yet.
+    func discardUnread() {
+        process.console.discardUnread()
+        process.agent.discardUnread()
+    }
+}

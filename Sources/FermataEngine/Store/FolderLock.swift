@@ -1,0 +1,41 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import SystemPackage
+
+/// An exclusive lock on a folder, held as long as the value lives.
+///
+/// It is `flock` on a descriptor of the folder itself, so that it holds across users, paths and names, and ends with
+/// the process.
+final class FolderLock: Sendable {
+    private let descriptor: CInt
+
+    /// Takes the lock without waiting.
+    ///
+    /// - Throws: ``EngineError/Code/busy`` when another holds it.
+    init(_ folder: FilePath, of what: String) throws(EngineError) {
+        let descriptor = unsafe folder.withPlatformString { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else {
+            throw EngineError(.notFound, "\(what) cannot be opened: \(folder): \(Errno(rawValue: errno))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw EngineError(
+                .busy, "\(what) is in use by another process; wait for it to end, or turn the machine off there")
+        }
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Whether somebody holds the lock now.
+    static func isHeld(_ folder: FilePath) -> Bool {
+        let descriptor = unsafe folder.withPlatformString { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+    }
+}

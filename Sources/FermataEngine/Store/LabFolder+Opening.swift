@@ -1,0 +1,64 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import SystemPackage
+
+extension LabFolder {
+    private struct StoreDescription: Codable {
+        var format = "fermata-store"
+        var version = LabFolder.formatVersion
+    }
+
+    /// Opens an existing lab; changes nothing.
+    ///
+    /// - Throws: ``EngineError/Code/notALab`` when the folder is none, or belongs to a newer version.
+    public static func open(_ path: FilePath) throws(EngineError) -> LabFolder {
+        let lab = LabFolder(path)
+        guard FileSystem.exists(lab.storeFile) else {
+            throw EngineError(
+                .notALab, "\(path): expected a lab with a store.json, found none; `fermata run` makes one")
+        }
+        try lab.checkVersion()
+        return lab
+    }
+
+    /// Opens a lab, and makes it when its folder is missing or empty.
+    public static func create(_ path: FilePath) throws(EngineError) -> LabFolder {
+        let lab = LabFolder(path)
+        if FileSystem.exists(lab.storeFile) {
+            try lab.checkVersion()
+            return lab
+        }
+        if FileSystem.exists(path) {
+            let found = try FileSystem.entries(of: path).filter { !$0.hasPrefix(".") }
+            guard found.isEmpty else {
+                throw EngineError(
+                    .notALab,
+                    "\(path): expected a lab or an empty folder, found other files; choose another folder "
+                        + "with --store")
+            }
+        }
+        for folder in [path, lab.boot, lab.labCheckpoints, lab.journal, lab.cache, lab.trash] {
+            try FileSystem.create(folder)
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let description = (try? encoder.encode(StoreDescription())) ?? Data()
+        try FileSystem.commit(Array(description) + [0x0A], to: lab.storeFile)
+        return lab
+    }
+
+    private func checkVersion() throws(EngineError) {
+        let bytes = try FileSystem.read(storeFile, limit: 1 << 16)
+        guard let description = try? JSONDecoder().decode(StoreDescription.self, from: Data(bytes)),
+            description.format == "fermata-store"
+        else { throw EngineError(.notALab, "\(storeFile): expected a store's description, found other text") }
+        guard description.version == LabFolder.formatVersion else {
+            throw EngineError(
+                .notALab,
+                "\(storeFile): version: expected \(LabFolder.formatVersion), found "
+                    + "\(description.version); use the Fermata that wrote it")
+        }
+    }
+}

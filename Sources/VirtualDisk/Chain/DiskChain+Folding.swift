@@ -1,0 +1,52 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+public import SystemPackage
+
+extension DiskChain {
+    /// Writes everything that a child has into its parent, durable on return; the child stays as it is.
+    ///
+    /// The child still masks what is written, so it reads the same before, during and after: a crash in it is met by
+    /// doing it again. Only for a parent that has no other child.
+    ///
+    /// - Parameters:
+    ///   - path: the child.
+    ///   - parent: the disk from which it grew.
+    ///   - root: the lab's folder.
+    public static func fold(
+        _ path: FilePath, into parent: FilePath, beneath root: FilePath
+    ) throws(DiskError) {
+        let child = try open(path, beneath: root)
+        let target = try open(parent, beneath: root, access: .readWrite)
+        guard let link = child.leaf.parent, link.identity == target.leaf.identity else {
+            throw DiskError(.invalidArgument, path: path.string, "\(parent) is not the disk from which it grew")
+        }
+        try reaching(path.string) { () throws(StorageError) in
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            let sectors = child.size / 512
+            var sector: UInt64 = 0
+            while sector < sectors {
+                let run = try child.leaf.locate(sector, count: min(sectors - sector, UInt64(buffer.count / 512)))
+                if run.offset != nil {
+                    try child.copy(sector, count: run.count, to: target, through: &buffer)
+                }
+                sector += run.count
+            }
+            try target.close()
+        }
+    }
+
+    private func copy(
+        _ sector: UInt64, count: UInt64, to target: DiskChain, through buffer: inout [UInt8]
+    ) throws(StorageError) {
+        let byteCount = Int(count) * 512
+        do {
+            var span = buffer.mutableSpan
+            var bytes = unsafe span.mutableBytes
+            var part = bytes._mutatingExtracting(first: byteCount)
+            try read(into: &part, at: sector * 512)
+        }
+        try unsafe target.write(buffer.span.bytes.extracting(first: byteCount), at: sector * 512)
+    }
+}

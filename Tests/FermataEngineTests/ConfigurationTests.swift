@@ -1,0 +1,69 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import Testing
+
+@testable import FermataEngine
+
+struct ConfigurationTests {
+    static func sample(disks: Int = 1, checkpoint: Configuration.Checkpoint? = nil) -> Configuration {
+        Configuration(
+            machine: .random(), name: "web & <co>", created: 1_700_000_000_123, notes: "a \"note\"\nof two lines",
+            memory: 256 << 20, processors: 2,
+            boot: .init(
+                kernel: String(repeating: "ab", count: 32), initrd: String(repeating: "01", count: 32),
+                arguments: "console=ttyS0 quiet"),
+            disks: (0..<disks).map { .init(name: "disk-\($0)", path: "/lab/web/Snapshots/X/\($0).avhd") },
+            ancestors: [.random(), .random()], owner: .init(recipe: "first-lab", definition: "00ff"),
+            checkpoint: checkpoint)
+    }
+
+    @Test(arguments: [0, 1, 4, 5, 70])
+    func `a configuration reads back as it was written`(disks: Int) throws {
+        let configuration = Self.sample(
+            disks: disks, checkpoint: .init(kind: .standard, hasMemory: true, isOrigin: false, supersedes: .random()))
+        #expect(try Configuration(ElementTree(parsing: configuration.xml())) == configuration)
+    }
+
+    @Test func `the layout is Hyper-V's, with typed leaves`() throws {
+        let text = String(decoding: Self.sample().xml(), as: UTF8.self)
+        for part in [
+            "<configuration>", "<global_id type=\"string\">", "<creation_time type=\"bytes\">",
+            "<size type=\"integer\">256</size>", "<count type=\"integer\">2</count>", "<vdev001>",
+            "<_83f8638b-8dca-4152-9eda-2ca8b33039b4_>", "<controller0>", "<drive0>",
+            "<pathname type=\"string\">/lab/web/Snapshots/X/0.avhd</pathname>", "<type type=\"string\">VHD</type>",
+        ] {
+            #expect(text.contains(part), "\(part) in \(text)")
+        }
+    }
+
+    @Test func `a file that names another file by an entity is refused`() throws {
+        let hostile = "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><configuration>&e;</configuration>"
+        #expect(throws: ValueError.self) { try ElementTree(parsing: Array(hostile.utf8)) }
+    }
+
+    @Test func `every cut of a configuration is refused or reads the same`() throws {
+        let configuration = Self.sample()
+        let bytes = configuration.xml()
+        for length in stride(from: 0, to: bytes.count, by: 7) {
+            let cut = try? Configuration(ElementTree(parsing: Array(bytes[..<length])))
+            #expect(cut == nil || cut == configuration)
+        }
+    }
+
+    @Test func `a wrong field is named with what was expected and found`() throws {
+        let text = String(decoding: Self.sample().xml(), as: UTF8.self)
+            .replacing("<count type=\"integer\">2</count>", with: "<count type=\"integer\">two</count>")
+        let error = #expect(throws: ValueError.self) { try Configuration(ElementTree(parsing: Array(text.utf8))) }
+        #expect(
+            error?.description
+                == "settings/processors/count: expected a number from 1 to 1024, found 'two'")
+    }
+
+    @Test func `Windows time keeps milliseconds`() {
+        for time: Int64 in [0, 1, 1_700_000_000_123, 4_102_444_800_000] {
+            #expect(Configuration.milliseconds(fileTime: Configuration.fileTime(milliseconds: time)) == time)
+        }
+    }
+}
