@@ -46,7 +46,7 @@ public protocol VirtualMachine: Sendable {
     /// After an error the process is of no use and must be killed.
     func loadDevices(_ state: [UInt8]) async throws
 
-    /// The runs of memory pages that differ from the mapped image, in order; only while held.
+    /// The runs of memory pages that differ from the mapped image, in order; an estimate while the machine runs.
     func changedPages() throws -> [PageRun]
 
     /// Copies the runs, one after another, to the buffer, whose size is the sum of theirs.
