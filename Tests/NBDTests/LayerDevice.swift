@@ -14,6 +14,8 @@ final class LayerDevice: BlockDevice {
     /// The sectors that lie here.
     private let present: Mutex<Set<UInt64>>
     private let sealed = Atomic(false)
+    /// The writes that came.
+    let writes = Atomic(0)
     /// The writes that came after the layer was sealed.
     let lateWrites = Atomic(0)
 
@@ -46,6 +48,7 @@ final class LayerDevice: BlockDevice {
     }
 
     func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) {
+        writes.add(1, ordering: .relaxed)
         if sealed.load(ordering: .sequentiallyConsistent) {
             lateWrites.add(1, ordering: .relaxed)
         }

@@ -54,15 +54,15 @@ import Testing
     }
 
     @Test func `the largest requests are served, and longer ones refused`() throws {
-        let device = MemoryDevice(size: 64 << 20)
+        let device = MemoryDevice(size: 48 << 20)
         let client = try RawClient(server, Export(device)).start()
         let data = [UInt8](repeating: 5, count: 32 << 20)
         #expect(try client.write(data, at: 16 << 20) == 0)
-        #expect(device.bytes[(16 << 20)..<(48 << 20)].allSatisfy { $0 == 5 })
+        #expect(Array(device.bytes[(16 << 20)...]) == data)
         #expect(try client.read(32 << 20, at: 16 << 20) == data)
         #expect(try client.perform(0, length: 32 << 20 + 512).error == 22)
-        #expect(try client.perform(6, length: 64 << 20).error == 0)
-        #expect(device.bytes.allSatisfy { $0 == 0 })
+        #expect(try client.perform(6, length: 48 << 20).error == 0)
+        #expect(device.bytes == [UInt8](repeating: 0, count: 48 << 20))
     }
 
     @Test func `wrong requests are refused and the connection goes on`() throws {
