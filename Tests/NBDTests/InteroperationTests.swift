@@ -184,6 +184,7 @@ import Testing
                     "--name=verify", "--ioengine=nbd", "--uri=nbd+unix:///?socket=\(socket)", "--rw=randwrite",
                     "--bs=4k",
                     "--iodepth=16", "--size=16M", "--fsync=64", "--verify=crc32c", "--do_verify=1",
+                    "--verify_state_save=0",
                     "--randseed=\(UInt32.random(in: 0...UInt32.max))", "--directory=\(folder.path)",
                 ])
         }
