@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FermataModel
-public import Hashing
 
 /// One thing that a plan does, with everything that doing it needs.
 ///
@@ -110,99 +109,5 @@ public struct Operation: Hashable, Sendable {
             name
         case .checkpoint(let new): new.machine
         }
-    }
-}
-
-/// A machine to be made.
-public struct NewMachine: Hashable, Sendable {
-    /// Its hardware and disks.
-    public var definition: MachineDefinition
-    /// The recipe and the digest that its configuration names.
-    public var owner: RecipeOwnership
-    /// Its boot files as the inventory found them.
-    public var files: [InputFile]
-
-    /// Makes a description.
-    public init(definition: MachineDefinition, owner: RecipeOwnership, files: [InputFile]) {
-        self.definition = definition
-        self.owner = owner
-        self.files = files
-    }
-
-    /// A file that the machine is made from.
-    public struct InputFile: Hashable, Sendable {
-        /// Its path as written in the recipe.
-        public var path: String
-        /// The digest of its contents.
-        public var digest: Digest
-        /// Its size.
-        public var size: ByteSize
-
-        /// Makes a description.
-        public init(path: String, digest: Digest, size: ByteSize) {
-            self.path = path
-            self.digest = digest
-            self.size = size
-        }
-    }
-}
-
-/// The way back to a machine's origin.
-public struct OriginReturn: Hashable, Sendable {
-    /// The machine's identity.
-    public var machine: GUID
-    /// The origin.
-    public var origin: GUID
-    /// The checkpoints to delete after the origin was applied, leaves first.
-    public var deleting: [Doomed]
-
-    /// Makes a description.
-    public init(machine: GUID, origin: GUID, deleting: [Doomed]) {
-        self.machine = machine
-        self.origin = origin
-        self.deleting = deleting
-    }
-
-    /// A checkpoint to delete.
-    public struct Doomed: Hashable, Sendable {
-        /// Its identity.
-        public var id: GUID
-        /// Its name.
-        public var name: CheckpointName
-
-        /// Makes a description.
-        public init(id: GUID, name: CheckpointName) {
-            self.id = id
-            self.name = name
-        }
-    }
-}
-
-/// A checkpoint to be made.
-public struct NewCheckpoint: Hashable, Sendable {
-    /// Its name.
-    public var name: CheckpointName
-    /// Its machine.
-    public var machine: MachineName
-    /// Whether it supersedes the machine's checkpoint of the same name.
-    public var replacing: Bool
-    /// The author's notes.
-    public var notes: String?
-    /// The recipe and the machine's digest that it names.
-    public var owner: RecipeOwnership
-    /// Whether the machine runs then, so that the checkpoint holds memory and devices.
-    public var withMemory: Bool
-
-    /// Makes a description.
-    public init(
-        name: CheckpointName, machine: MachineName, replacing: Bool, notes: String?, owner: RecipeOwnership,
-        withMemory: Bool
-    ) {
-        self.name = name
-        self.machine = machine
-        self.replacing = replacing
-        self.notes = notes
-        self.owner = owner
-        self.withMemory = withMemory
     }
 }

@@ -116,41 +116,6 @@ struct StartingOver {
     }
 }
 
-/// How a run begins for one machine.
-struct MachineStart {
-    /// What the machine is made from, whether now or in an earlier run.
-    var new: NewMachine
-    /// The machine as it exists.
-    var existing: Inventory.Machine?
-    var fate: MachineForecast.Fate
-    /// Where a return goes.
-    var origin: GUID?
-    /// The checkpoints that go, leaves first.
-    var doomed: [CheckpointTree.Checkpoint] = []
-
-    var definition: MachineDefinition { new.definition }
-
-    /// The operations of the preparation.
-    var operations: [Operation] {
-        let kinds: [Operation.Kind]
-        switch (fate, existing, origin) {
-        case (.returnToOrigin, let existing?, let origin?):
-            let doomed = doomed.map { OriginReturn.Doomed(id: $0.id, name: $0.name) }
-            kinds = [
-                .returnToOrigin(
-                    definition.name, OriginReturn(machine: existing.id, origin: origin, deleting: doomed))
-            ]
-        case (.recreate, let existing?, _):
-            kinds = [
-                .recreateMachine(new, replacing: existing.id), .createOrigin(definition.name, owner: new.owner),
-            ]
-        default:
-            kinds = [.createMachine(new), .createOrigin(definition.name, owner: new.owner)]
-        }
-        return kinds.map { Operation($0, phase: .preparation, at: definition.at) }
-    }
-}
-
 extension CheckpointTree {
     /// The checkpoints, each after its parent; what hangs from nothing that exists counts as a root.
     ///

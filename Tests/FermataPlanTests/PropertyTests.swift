@@ -122,4 +122,18 @@ import Testing
             }
         }
     }
+
+    @Test func `a recipe of thousands of steps has a plan, and so have thousands of mistakes`() throws {
+        let names = (0..<5000).map { CheckpointName("checkpoint \($0)") }
+        let steps = names.map { Step(.checkpoint($0, of: nil, replace: false, notes: nil)) }
+        let applies = names.map { Step(.apply($0, of: nil)) }
+        let machine = MachineDefinition(name: "a", disks: [.init(name: "d", size: .mebibytes(1))])
+        let plan = try Planner.plan(Recipe(name: "r", machines: [machine], steps: steps + applies), with: Inventory())
+        #expect(plan.operations.count == 10_002)
+        #expect(plan.description.utf8.count > 10_000)
+        let errors = #expect(throws: PlanningErrors.self) {
+            try Planner.plan(Recipe(name: "r", machines: [machine], steps: applies + steps), with: Inventory())
+        }
+        #expect(errors?.diagnostics.count == 5000)
+    }
 }

@@ -100,8 +100,9 @@ public final class MemoryDevice: BlockDevice {
     public func writeZeroes(_ range: Range<UInt64>) throws(StorageError) {
         let range = try begin(.writeZeroes, range.lowerBound, range.upperBound - range.lowerBound)
         contents.withLock { contents in
-            for index in range {
-                contents.bytes[index] = 0
+            unsafe contents.bytes.withUnsafeMutableBytes { bytes in
+                _ = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[range]).initializeMemory(
+                    as: UInt8.self, repeating: 0)
             }
             for granule in granules(range) where range.contains(granule * Self.granule) {
                 contents.stored[granule] = min((granule + 1) * Self.granule, Int(size)) > range.upperBound

@@ -67,30 +67,42 @@ import struct FermataModel.SourceLocation
         let web = RecipeBuilderTests.web
         let byMachine = Recipe("lab") {
             Start(web)
-            ShutDown(web)
+            ShutDown(web, within: .seconds(1), orElse: .turnOff)
             TurnOff(web)
-            WaitForConsole(web, "a")
-            WaitForConsole(web, pattern: "a")
-            Run(web, "a")
-            Run(web, ["a"])
-            Checkpoint("a", of: web)
+            WaitForConsole(web, "a", within: .seconds(2))
+            WaitForConsole(web, pattern: "a", within: .seconds(3))
+            Run(web, "a", expect: .exitCode(1), within: .seconds(4))
+            Run(web, ["a"], expect: .exitCode(2), within: .seconds(5))
+            Checkpoint("a", of: web, replace: true, notes: "b")
             Revert(web)
             Apply("a", of: web)
         }
         let byName = Recipe("lab") {
             Start("web")
-            ShutDown("web")
+            ShutDown("web", within: .seconds(1), orElse: .turnOff)
             TurnOff("web")
-            WaitForConsole("web", "a")
-            WaitForConsole("web", pattern: "a")
-            Run("web", "a")
-            Run("web", ["a"])
-            Checkpoint("a", of: "web")
+            WaitForConsole("web", "a", within: .seconds(2))
+            WaitForConsole("web", pattern: "a", within: .seconds(3))
+            Run("web", "a", expect: .exitCode(1), within: .seconds(4))
+            Run("web", ["a"], expect: .exitCode(2), within: .seconds(5))
+            Checkpoint("a", of: "web", replace: true, notes: "b")
             Revert("web")
             Apply("a", of: "web")
         }
-        #expect(byMachine.withoutLocations == byName.withoutLocations)
-        #expect(byName.steps.count == 10)
+        let actions: [Action] = [
+            .start("web"),
+            .shutDown("web", within: .seconds(1), orElse: .turnOff),
+            .turnOff("web"),
+            .waitForConsole("web", .plain("a"), within: .seconds(2)),
+            .waitForConsole("web", .pattern("a"), within: .seconds(3)),
+            .run("web", .shell("a"), expect: Expectation(exitCode: 1), within: .seconds(4)),
+            .run("web", .arguments(["a"]), expect: Expectation(exitCode: 2), within: .seconds(5)),
+            .checkpoint("a", of: "web", replace: true, notes: "b"),
+            .revert("web"),
+            .apply("a", of: "web"),
+        ]
+        #expect(byMachine.steps.map(\.action) == actions)
+        #expect(byName.steps.map(\.action) == actions)
     }
 
     @Test func `machines and steps know the line on which they stand`() {

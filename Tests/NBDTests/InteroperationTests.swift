@@ -5,6 +5,7 @@ import BlockStorage
 import FermataTestSupport
 import Foundation
 import NBD
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -73,5 +74,133 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == Data(device.bytes))
         try Tool.succeed("nbdcopy", "--connections=4", "--flush", served.uri, servedTarget.uri)
         #expect(target.bytes == device.bytes)
+    }
+
+    @Test(.enabled(if: Tool.areInstalled("qemu-io")))
+    func `QEMU takes its disk from an inherited descriptor`() throws {
+        let ends = Shared(Mutex<[ConnectionEnd]>([]), Atomic(0))
+        let server = NBDServer { end in ends.first.withLock { $0.append(end) } }
+        let device = MemoryDevice(size: 4 << 20)
+        let (ours, theirs) = try RawClient.socketPair()
+        let connection = try server.serve(connection: ours, export: Export(device))
+        let output = try Tool.run(
+            "qemu-io",
+            [
+                "--image-opts", "driver=nbd,server.type=fd,server.str=0", "-c", "write -P 7 4k 64k", "-c", "flush",
+                "-c", "read -P 7 4k 64k",
+            ], input: FileHandle(fileDescriptor: theirs.rawValue, closeOnDealloc: false))
+        try theirs.close()
+        #expect(output.status == 0 && !output.text.contains("failed"), "\(output)")
+        #expect(device.bytes[4096..<69632].allSatisfy { $0 == 7 })
+        #expect(connection.waitUntilClosed()?.reason == .finished)
+        #expect(ends.first.withLock { $0 } == [.init(connection: connection.id, reason: .finished)])
+    }
+
+    @Test(.enabled(if: Tool.areInstalled("qemu-img")))
+    func `qemu-img converts to and from the export, and benches it`() throws {
+        let device = MemoryDevice(size: 8 << 20)
+        let served = try ServedExport(device)
+        var random = SystemRandomNumberGenerator()
+        var bytes = [UInt8](repeating: 0, count: 8 << 20)
+        for start in [0, 100_000, 5 << 20] {
+            for index in start..<start + 70_000 {
+                bytes[index] = UInt8.random(in: 0...255, using: &random)
+            }
+        }
+        // What was there must be gone.
+        try device.write([UInt8](repeating: 0xff, count: 8 << 20), at: 0)
+        let (source, target) = (served.folder.appending("source").string, served.folder.appending("target").string)
+        try Data(bytes).write(to: URL(fileURLWithPath: source))
+        try Tool.succeed("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source, served.uri)
+        #expect(device.bytes == bytes)
+        try Tool.succeed("qemu-img", "convert", "-f", "raw", "-O", "qcow2", served.uri, target)
+        try Tool.succeed("qemu-img", "compare", "-f", "raw", "-F", "qcow2", served.uri, target)
+        try Tool.succeed(
+            "qemu-img", "bench", "-f", "raw", "-c", "2000", "-d", "16", "-s", "4k", "-w", "--flush-interval=100",
+            served.uri)
+        #expect(device.count(of: .flush) >= 20)
+        try Tool.succeed("qemu-img", "bench", "-f", "raw", "-c", "2000", "-d", "16", "-s", "64k", served.uri)
+    }
+
+    @Test(.enabled(if: Tool.areInstalled("nbdsh")))
+    func `libnbd does every command, with structured replies and without`() throws {
+        let code = """
+            assert h.get_size() == 4 << 20
+            h.pwrite(b'a' * 4096, 0)
+            h.pwrite(b'b' * 4096, 4096, nbd.CMD_FLAG_FUA)
+            h.pwrite(b'c' * 65536, 1 << 20)
+            h.flush()
+            assert h.pread(8192, 0) == b'a' * 4096 + b'b' * 4096
+            assert h.pread(1 << 20, 1 << 20) == b'c' * 65536 + bytes((1 << 20) - 65536)
+            h.zero(4096, 0, nbd.CMD_FLAG_NO_HOLE)
+            h.zero(4096, 4096, nbd.CMD_FLAG_FUA)
+            h.trim(65536, 1 << 20)
+            h.cache(1 << 20, 0)
+            assert h.pread(4 << 20, 0) == bytes(4 << 20)
+            h.set_strict_mode(0)
+            for wrong in (lambda: h.pread(512, 4 << 20), lambda: h.pread(10, 5), lambda: h.pwrite(b'x' * 512, 4 << 20)):
+                try:
+                    wrong()
+                    assert False
+                except nbd.Error as error:
+                    assert error.errno in ('EINVAL', 'ENOSPC'), error
+            """
+        let structured = """
+            assert h.get_structured_replies_negotiated()
+            assert h.pread(65536, 0, nbd.CMD_FLAG_DF) == bytes(65536)
+            entries = []
+            h.block_status(4 << 20, 0, lambda name, offset, list, error: entries.extend(list))
+            assert entries == [4096, 0, (4 << 20) - 4096, 3], entries
+            h.block_status(4 << 20, 0, lambda name, offset, list, error: entries.extend(list), nbd.CMD_FLAG_REQ_ONE)
+            assert entries[4:] == [4096, 0], entries
+            """
+        for (prepare, more) in [
+            ("h.add_meta_context('base:allocation')", structured),
+            ("h.set_request_structured_replies(False)", "assert not h.get_structured_replies_negotiated()"),
+            // Without fixed newstyle there is only EXPORT_NAME.
+            ("h.set_handshake_flags(0)", "assert not h.get_structured_replies_negotiated()"),
+        ] {
+            let device = MemoryDevice(size: 4 << 20)
+            let served = try ServedExport(device)
+            try Tool.succeed(
+                "nbdsh", "-c", prepare, "-c", "h.connect_uri('\(served.uri)')", "-c", code, "-c", more,
+                "-c", "h.shutdown()")
+            #expect(device.count(of: .flush) >= 3)
+        }
+    }
+
+    @Test(.enabled(if: Tool.areInstalled("fio")))
+    func `fio finds what it wrote, while layers are swapped`() throws {
+        let export = Export(LayerDevice(over: MemoryDevice(size: 16 << 20)))
+        let server = NBDServer()
+        defer { server.stop() }
+        let folder = try TemporaryFolder()
+        let socket = folder.appending("run/s")
+        try server.listen(at: socket, exports: [export])
+        let fio = Background {
+            try Tool.run(
+                "fio",
+                [
+                    "--name=verify", "--ioengine=nbd", "--uri=nbd+unix:///?socket=\(socket)", "--rw=randwrite",
+                    "--bs=4k",
+                    "--iodepth=16", "--size=16M", "--fsync=64", "--verify=crc32c", "--do_verify=1",
+                    "--verify_state_save=0",
+                    "--randseed=\(UInt32.random(in: 0...UInt32.max))", "--directory=\(folder.path)",
+                ])
+        }
+        var swaps = 0
+        while !fio.hasEnded {
+            let layer = try #require(export.device as? LayerDevice)
+            if swaps < 20, layer.writes.load(ordering: .relaxed) > 50 {
+                try export.swap(to: LayerDevice(over: layer))
+                layer.seal()
+                #expect(layer.lateWrites.load(ordering: .relaxed) == 0)
+                swaps += 1
+            }
+        }
+        let output = try #require(try fio.value())
+        #expect(output.status == 0, "\(output.text) \(output.errors)")
+        #expect(output.text.contains("err= 0"))
+        #expect(swaps > 1)
     }
 }

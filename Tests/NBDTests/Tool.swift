@@ -40,17 +40,20 @@ struct Tool {
         try run(name, arguments)
     }
 
-    private static func run(_ name: String, _ arguments: [String]) throws -> Output {
+    /// Runs a program to its end, with a file as its standard input.
+    static func run(_ name: String, _ arguments: [String], input: FileHandle = .nullDevice) throws -> Output {
         let tool = try #require(Tool(name))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: tool.path)
         process.arguments = arguments
+        // The system's own interpreters, which have what the system's programs need.
+        process.environment = ["PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"]
         let folder = try TemporaryFolder()
         let (text, errors) = (folder.appending("out").string, folder.appending("err").string)
         for file in [text, errors] {
             _ = FileManager.default.createFile(atPath: file, contents: nil)
         }
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: text))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
         try process.run()

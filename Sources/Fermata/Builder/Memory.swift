@@ -1,0 +1,13 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How much memory a machine has.
+public struct Memory: Hashable, Sendable, MachineComponent {
+    /// The memory as a part of a machine.
+    public let parts: [MachinePart]
+
+    /// Gives a machine memory, a multiple of 1 MiB.
+    public init(_ size: ByteSize) {
+        parts = [.memory(size)]
+    }
+}

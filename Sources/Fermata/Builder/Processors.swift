@@ -1,0 +1,13 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How many processors a machine has.
+public struct Processors: Hashable, Sendable, MachineComponent {
+    /// The processors as a part of a machine.
+    public let parts: [MachinePart]
+
+    /// Gives a machine processors, at least one.
+    public init(_ count: Int) {
+        parts = [.processors(count)]
+    }
+}

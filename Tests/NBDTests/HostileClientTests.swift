@@ -1,0 +1,154 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataTestSupport
+import Foundation
+import NBD
+import Synchronization
+import SystemPackage
+import Testing
+
+@Suite struct `Hostile clients` {
+    let ends = Shared(Mutex<[ConnectionEnd]>([]), Atomic(0))
+    let device = MemoryDevice(size: 1 << 20)
+    let served: ServedExport
+    let bystander: Bystander
+
+    init() throws {
+        served = try ServedExport(device, limits: Limits(connections: 8, options: 8)) { [ends] end in
+            ends.first.withLock { $0.append(end) }
+        }
+        bystander = try Bystander(RawClient(served.socket).start(), at: 512 << 10)
+    }
+
+    /// What is sent after the greeting, and must end the connection.
+    static let brokenHandshakes: [(String, [UInt8])] = [
+        ("unknown handshake flags", UInt32(0xff).bytes),
+        ("no option magic", UInt32(3).bytes + [UInt8](repeating: 0x41, count: 64)),
+        ("an endless option", UInt32(3).bytes + Array("IHAVEOPT".utf8) + UInt32(7).bytes + UInt32.max.bytes),
+        ("an option over the limit", UInt32(3).bytes + Array("IHAVEOPT".utf8) + UInt32(7).bytes + UInt32(65537).bytes),
+        ("a GO without fixed newstyle", UInt32(0).bytes + Array("IHAVEOPT".utf8) + UInt32(7).bytes + UInt32(0).bytes),
+        (
+            "too many options",
+            UInt32(3).bytes + (0..<9).flatMap { _ in Array("IHAVEOPT".utf8) + UInt32(3).bytes + UInt32(0).bytes }
+        ),
+    ]
+
+    /// What is sent as a request, and must end the connection.
+    static let brokenRequests: [(String, [UInt8])] = [
+        ("no request magic", [UInt8](repeating: 0x41, count: 64)),
+        ("a WRITE over the maximum", RawClient.request(1, length: 32 << 20 + 512)),
+        ("a WRITE of 4 GiB", RawClient.request(1, length: UInt32.max)),
+        ("a simple reply", UInt32(0x6744_6698).bytes + [UInt8](repeating: 0, count: 24)),
+    ]
+
+    @Test(arguments: brokenHandshakes.indices)
+    func `a handshake that breaks the protocol ends its connection alone`(index: Int) throws {
+        let client = try RawClient(served.socket)
+        _ = try client.receive(18)
+        try client.send(Self.brokenHandshakes[index].1)
+        #expect(client.isClosedByServer(), "\(Self.brokenHandshakes[index].0)")
+        try bystander.stop()
+        try expectOneFailure(.protocolViolation)
+    }
+
+    @Test(arguments: brokenRequests.indices)
+    func `a request that breaks the protocol ends its connection alone`(index: Int) throws {
+        let client = try RawClient(served.socket).start()
+        try client.send(Self.brokenRequests[index].1)
+        #expect(client.isClosedByServer(), "\(Self.brokenRequests[index].0)")
+        try bystander.stop()
+        try expectOneFailure(.protocolViolation)
+    }
+
+    @Test func `a WRITE that is cut off changes nothing`() throws {
+        for length in [0, 1, 511, 4095, 100_000] {
+            let client = try RawClient(served.socket).start()
+            let payload = [UInt8](repeating: 9, count: length)
+            try client.sendRequest(1, length: 128 << 10, payload: payload)
+            client.shutDownSending()
+            #expect(client.isClosedByServer())
+        }
+        for length in [1, 27] {
+            let client = try RawClient(served.socket).start()
+            try client.send(Array(RawClient.request(1, length: 512).prefix(length)))
+            client.shutDownSending()
+            #expect(client.isClosedByServer())
+        }
+        #expect(device.bytes.prefix(512 << 10).allSatisfy { $0 == 0 })
+        try bystander.stop()
+    }
+
+    @Test func `a client that leaves before its replies harms nobody`() throws {
+        for _ in 0..<50 {
+            let client = try RawClient(served.socket).start()
+            for cookie in 0..<32 as Range<UInt64> {
+                try client.sendRequest(0, flags: 4, cookie: cookie, length: 64 << 10)
+                try client.sendRequest(3, cookie: cookie)
+            }
+        }
+        try bystander.stop()
+    }
+
+    @Test func `a client that says nothing is given up after the limit`() throws {
+        let ends = Shared(Mutex<[ConnectionEnd]>([]), Atomic(0))
+        let server = NBDServer(limits: Limits(handshake: .milliseconds(20))) { end in
+            ends.first.withLock { $0.append(end) }
+        }
+        let client = try RawClient(server, Export(device))
+        #expect(client.isClosedByServer())
+        server.stop()
+        guard case .failed(let error) = ends.first.withLock({ $0.first?.reason }) else {
+            Issue.record("\(ends.first.withLock { $0 })")
+            return
+        }
+        #expect(error.code == .timedOut)
+        try bystander.stop()
+    }
+
+    @Test func `the limit is lifted once the client has started`() throws {
+        let (ours, theirs) = try RawClient.socketPair()
+        try served.server.serve(connection: theirs, export: Export(device))
+        func limit() -> timeval {
+            var time = timeval()
+            var size = socklen_t(MemoryLayout<timeval>.size)
+            unsafe getsockopt(theirs.rawValue, SOL_SOCKET, SO_RCVTIMEO, &time, &size)
+            return time
+        }
+        let client = RawClient(ours.rawValue)
+        try client.greet()
+        _ = try client.negotiate(8)
+        #expect(limit().tv_sec > 0)
+        #expect(try client.negotiate(7, [0, 0, 0, 0, 0, 0]).last?.type == 1)
+        #expect(try client.flush() == 0)
+        #expect(limit().tv_sec == 0 && limit().tv_usec == 0)
+        try bystander.stop()
+    }
+
+    @Test func `thousands of clients come and go`() throws {
+        let folder = "/proc/self/fd"
+        let before = try FileManager.default.contentsOfDirectory(atPath: folder).count
+        for round in 0..<3000 {
+            let client = try RawClient(served.socket)
+            switch round % 4 {
+            case 0: break
+            case 1: try client.send([0, 0, 0])
+            case 2: try client.greet()
+            default: try client.start()
+            }
+        }
+        try bystander.stop()
+        served.server.stop()
+        #expect(served.server.connectionCount == 0)
+        #expect(ends.first.withLock { $0.count } == 3001)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count < before + 1000)
+    }
+
+    private func expectOneFailure(_ code: NBDError.Code) throws {
+        served.server.stop()
+        let failures = ends.first.withLock { $0 }.compactMap { end in
+            if case .failed(let error) = end.reason { error } else { nil as NBDError? }
+        }
+        #expect(failures.map(\.code) == [code])
+    }
+}
