@@ -10,7 +10,8 @@ struct FirstLightTests {
         let lab = try LiveLab()
         let host = try await lab.running()
         #expect(try await host.output(of: "echo hello") == "hello")
-        _ = try await host.output(of: "echo before > /tmp/word; echo disk-before | dd of=/dev/vda bs=512 conv=sync,fsync")
+        _ = try await host.output(
+            of: "echo before > /tmp/word; echo disk-before | dd of=/dev/vda bs=512 conv=sync,fsync")
         let clean = try await host.checkpoint(CheckpointRequest(name: "clean"))
         print("pause", clean.pauseMicroseconds, "durable", clean.durableMilliseconds)
         for _ in 0..<3 {

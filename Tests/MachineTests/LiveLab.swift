@@ -65,7 +65,8 @@ enum TinyGuest {
     /// The folder of its kernel and its initial RAM disk.
     static func folder() throws -> FilePath {
         let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
-        let path = ProcessInfo.processInfo.environment["FERMATA_GUEST_DIR"].map { FilePath($0) }
+        let path =
+            ProcessInfo.processInfo.environment["FERMATA_GUEST_DIR"].map { FilePath($0) }
             ?? package.appending(".guest")
         guard FileManager.default.fileExists(atPath: path.appending("initrd.gz").string) else {
             throw MissingGuest(path: path)
