@@ -64,20 +64,22 @@ let package = Package(
         layer(
             "QEMUDriver",
             [
-                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", "Hashing", system,
-                logging,
+                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", "Hashing",
+                system, logging,
             ]),
 
         // Layer 4: two front ends, one tree.
-        layer("Fermata", ["FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver", arguments, system]),
+        layer(
+            "Fermata",
+            ["FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver", arguments, system]),
         layer("FermataLua", ["FermataModel", "LuaRuntime", system]),
 
         // Layer 5: the command.
         .executableTarget(
             name: "FermataCLI",
             dependencies: [
-                "Fermata", "FermataLua", "FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver",
-                "VirtualDisk", "BlockStorage", "NBD", arguments, system,
+                "Fermata", "FermataLua", "FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor",
+                "QEMUDriver", "VirtualDisk", "BlockStorage", "NBD", arguments, system,
             ],
             swiftSettings: checked),
 
@@ -97,16 +99,21 @@ let package = Package(
         tests("LuaRuntimeTests", ["LuaRuntime"]),
         tests("FermataModelTests", ["FermataModel"]),
         tests("FermataPlanTests", ["FermataPlan", "FermataModel", "Hashing", "FermataTestSupport"]),
-        tests("FermataEngineTests", ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
+        tests(
+            "FermataEngineTests",
+            ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
         tests("QEMUDriverTests", ["QEMUDriver", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
-        tests("FermataExecutorTests", ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+        tests(
+            "FermataExecutorTests",
+            ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "FermataTestSupport"]),
         tests("FermataLuaTests", ["FermataLua", "FermataModel", "FermataTestSupport"]),
         tests("FermataCLITests", ["FermataTestSupport", "FermataModel", system, subprocess]),
         tests(
             "MachineTests",
             [
-                "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk", "BlockStorage", "NBD",
+                "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
+                "BlockStorage", "NBD",
                 "FermataTestSupport", system, subprocess,
             ]),
     ]

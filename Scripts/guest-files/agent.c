@@ -25,6 +25,7 @@ enum { exec_wants_stdin = 1, exec_is_shell_line = 2 };
 uint64_t current_epoch;
 static struct frame_decoder decoder;
 static int port = -1;
+static bool ending;
 
 // MARK: Frames from the host
 
@@ -133,7 +134,22 @@ static bool read_port(bool *away) {
     return true;
 }
 
-/// Serves one open port until it is unplugged.
+static void take_signals(int signals) {
+    struct signalfd_siginfo information[16];
+    const ssize_t size = read(signals, information, sizeof information);
+    for (ssize_t i = 0; i < size / (ssize_t)sizeof *information; i++) {
+        ending = ending || information[i].ssi_signo == SIGTERM;
+    }
+}
+
+static bool commands_run(void) {
+    for (const struct job *job = jobs; job < jobs + job_limit; job++) {
+        if (job->state == job_running || job->state == job_ended) return true;
+    }
+    return false;
+}
+
+/// Serves one open port until it is unplugged or the agent shall end.
 static void serve(int signals) {
     bool away = false;
     send_greeting(0, type_ready);
@@ -156,8 +172,7 @@ static void serve(int signals) {
         away = false;
 
         if (polled[0].revents) {
-            struct signalfd_siginfo information[16];
-            (void)!read(signals, information, sizeof information);
+            take_signals(signals);
             reap_jobs();
         }
         for (int i = 0; i < job_limit; i++) {
@@ -172,6 +187,8 @@ static void serve(int signals) {
         if (polled[1].revents & POLLOUT) write_queue(port);
         if (polled[1].revents & POLLHUP && !(polled[1].revents & POLLIN)) away = true;
         if (polled[1].revents & (POLLERR | POLLNVAL)) return;
+        // The commands are told of the machine's end as well; what they still have to say is passed on first.
+        if (ending && !commands_run() && (away || queued() == 0)) return;
     }
 }
 
@@ -187,17 +204,21 @@ int agent_main(int argc, char **argv) {
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     sigaddset(&watched, SIGIO);
+    sigaddset(&watched, SIGTERM);
     sigprocmask(SIG_BLOCK, &watched, NULL);
     const int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) return 1;
     for (struct job *job = jobs; job < jobs + job_limit; job++) free_job(job);
 
-    for (;;) {
-        while ((port = open_port()) < 0) usleep(200 * 1000);
-        serve(signals);
-        close(port);
-        // Unplugged, or broken: what was in it is lost.
-        empty_queue();
-        usleep(200 * 1000);
+    while (!ending) {
+        if ((port = open_port()) >= 0) {
+            serve(signals);
+            close(port);
+            // Unplugged, or broken: what was in it is lost.
+            empty_queue();
+        }
+        if (!ending) poll(&(struct pollfd){.fd = signals, .events = POLLIN}, 1, 100);
+        take_signals(signals);
     }
+    return 0;
 }

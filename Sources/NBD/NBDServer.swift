@@ -36,6 +36,10 @@ public final class NBDServer: Sendable {
         self.onEnd = onEnd
     }
 
+    deinit {
+        state.withLock { $0.unjoined }?.detach()
+    }
+
     /// Serves one export on a stream socket that is connected already, such as one end of a socket pair.
     ///
     /// The descriptor is the server's from now on, whether this succeeds or not.

@@ -46,8 +46,13 @@ struct WorkerThread: Sendable {
         return WorkerThread(handle: handle)
     }
 
-    /// Waits until the thread has ended; to be called once for each thread.
+    /// Waits until the thread has ended; each thread is to be joined or detached, once.
     func join() {
         pthread_join(handle, nil)
+    }
+
+    /// Lets the thread go by itself when it ends; instead of ``join()``.
+    func detach() {
+        pthread_detach(handle)
     }
 }

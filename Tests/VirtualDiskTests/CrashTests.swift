@@ -1,0 +1,48 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import FermataTestSupport
+import SystemPackage
+import Testing
+import VirtualDisk
+
+struct CrashTests {
+    static let seeds: [UInt64] = [11, 12, .random(in: 0 ... .max)]
+
+    @Test(arguments: seeds, [DiskKind.dynamic, .differencing])
+    func `after a power cut flushed data is there, and no sector is anything but old or new`(
+        seed: UInt64, kind: DiskKind
+    ) throws {
+        print("crash seed \(seed) \(kind)")
+        var load = try CrashWorkload(seed: seed, kind: kind)
+        for _ in 0..<36 { try load.step() }
+        try load.checkEveryCrash()
+    }
+
+    @Test(arguments: seeds)
+    func `a chain that is extended while it is written survives a power cut at any moment`(seed: UInt64) throws {
+        print("crash seed \(seed) extended")
+        var load = try CrashWorkload(seed: seed, kind: .differencing)
+        for _ in 0..<14 { try load.step() }
+        try load.extend()
+        for _ in 0..<14 { try load.step() }
+        try load.chain.sealParents()
+        for _ in 0..<6 { try load.step() }
+        try load.checkEveryCrash()
+    }
+
+    @Test(arguments: [Errno.noSpace, .ioError], [false, true])
+    func `a call that fails loses nothing that was flushed`(errno: Errno, lasts: Bool) throws {
+        for call in 1...40 {
+            var load = try CrashWorkload(seed: 77, kind: call % 2 == 0 ? .dynamic : .differencing)
+            for _ in 0..<6 { try load.step() }
+            try load.chain.flush()
+            load.noteFlush()
+            load.tree.fail(.init(call: call, errno: errno, lasts: lasts))
+            for _ in 0..<12 { load.stepThatMayFail() }
+            load.tree.fail(nil)
+            try load.checkAfterFaults("call \(call)")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import FermataTestSupport
+import Foundation
+import SystemPackage
+import VirtualDisk
+
+/// A lab with a chain of three small disks, each with something of its own.
+struct ThreeDisks {
+    static let size: UInt64 = 5 << 20
+
+    let folder: TemporaryFolder
+    let lab: FilePath
+    let base: FilePath
+    let middle: FilePath
+    let leaf: FilePath
+    let content: [UInt8]
+
+    init() throws {
+        folder = try TemporaryFolder()
+        lab = try folder.makeFolder("lab")
+        base = lab.appending("base.vhd")
+        middle = lab.appending("middle.avhd")
+        leaf = lab.appending("leaf.avhd")
+        var content = [UInt8](repeating: 0, count: Int(Self.size))
+        try VHD.create(at: base, size: Self.size)
+        for (number, path) in [base, middle, leaf].enumerated() {
+            if number > 0 { try VHD.createChild(at: path, of: number == 1 ? base : middle) }
+            let chain = try DiskChain.open(path, beneath: lab, access: .readWrite)
+            for offset in [4096 * (number + 1), (2 << 20) - 1024, (4 << 20) + 512 * number] {
+                let bytes = [UInt8](repeating: UInt8(number + 1), count: 3000 - 700 * number)
+                try chain.write(bytes, at: UInt64(offset))
+                content.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+            }
+            try chain.close()
+        }
+        self.content = content
+    }
+
+    /// Rewrites a disk's file, keeping its time of change.
+    func edit(_ path: FilePath, summing: Bool = true, _ change: (inout VHDBytes) throws -> Void) throws {
+        var disk = try VHDBytes(path)
+        try change(&disk)
+        if summing { disk.sum() }
+        let store = try FileStore(opening: path, access: .readWrite)
+        let time = try store.status().modificationTime
+        try store.truncate(to: UInt64(disk.bytes.count))
+        try store.write(disk.bytes, at: 0)
+        try store.setModificationTime(time)
+    }
+
+    func open(_ path: FilePath? = nil, access: FileAccess = .readOnly) throws -> DiskChain {
+        try DiskChain.open(path ?? leaf, beneath: lab, access: access)
+    }
+
+    /// The whole disk through its chain.
+    func read() throws -> [UInt8] {
+        let chain = try open()
+        return try chain.bytes(at: 0, count: Int(chain.size))
+    }
+
+    /// Every file's bytes, to see that nothing was changed.
+    func files() throws -> [String: Data] {
+        var files: [String: Data] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: lab.string) {
+            files[name] = FileManager.default.contents(atPath: lab.appending(name).string)
+        }
+        return files
+    }
+}
