@@ -21,6 +21,14 @@ struct ConsoleTests {
         #expect(console.unmatched.isEmpty)
     }
 
+    @Test func `a pattern finds the ends of a terminal's lines`() async throws {
+        let folder = try TemporaryFolder()
+        let console = try Self.console(folder)
+        console.append(Array("one\r\ntwo\r\nthree".utf8))
+        #expect(try await console.wait(for: ConsoleMatcher(.pattern("one\r\n"))) == "one\r\n")
+        #expect(try await console.wait(for: ConsoleMatcher(.pattern("(?s)^.*\nthree"))) == "two\r\nthree")
+    }
+
     @Test func `a wait ends when its text arrives in pieces`() async throws {
         let folder = try TemporaryFolder()
         let console = try Self.console(folder)

@@ -124,6 +124,7 @@ public final class Console: Sendable {
     func rewind(to unmatched: [UInt8], because reason: EngineError) {
         let waiters = state.withLock { state in
             state.unmatched = unmatched
+            state.tail = Array(unmatched.suffix(4096))
             defer { state.waiters = [:] }
             return state.waiters.values.map(\.continuation)
         }
@@ -132,6 +133,10 @@ public final class Console: Sendable {
 
     /// Ends every wait; what was written can still be read.
     func end(because reason: EngineError) {
-        rewind(to: unmatched, because: reason)
+        let waiters = state.withLock { state in
+            defer { state.waiters = [:] }
+            return state.waiters.values.map(\.continuation)
+        }
+        for waiter in waiters { waiter.resume(throwing: reason) }
     }
 }

@@ -31,9 +31,11 @@ struct ConsoleMatcher: Sendable {
             guard let start = Self.firstIndex(of: wanted, in: bytes) else { return nil }
             return (String(decoding: wanted, as: UTF8.self), start + wanted.count)
         case .pattern(let pattern):
-            // Terminals end lines with CR LF, which is one Character and would hide the end of a line.
+            // Terminals end lines with CR LF, which is one Character: as scalars, \n and $ find the line's end.
             let text = String(decoding: bytes, as: UTF8.self)
-            guard let regex = try? Regex(pattern), let match = try? regex.firstMatch(in: text) else { return nil }
+            guard let regex = try? Regex(pattern).matchingSemantics(.unicodeScalar),
+                let match = try? regex.firstMatch(in: text)
+            else { return nil }
             let matched = String(text[match.range])
             return (matched, text.utf8.distance(from: text.startIndex, to: match.range.upperBound))
         }

@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 public import FermataModel
 
 extension MachineHost {
@@ -18,6 +19,21 @@ extension MachineHost {
                     + "The end of its console: \($0)")
         } _: {
             try await session.run(command)
+        }
+    }
+
+    /// Types text on the guest's console.
+    ///
+    /// - Throws: ``EngineError/Code/reverted`` when a restore took back what the guest had not read yet.
+    public func type(_ text: String) async throws {
+        let channel = try requireRunning("typing on its console").process.console
+        let isSent = await withCheckedContinuation { continuation in
+            // A guest that reads slowly must not hold up the machine's own thread.
+            DispatchQueue.global().async { continuation.resume(returning: channel.write(Array(text.utf8))) }
+        }
+        guard isSent else {
+            throw EngineError(
+                .reverted, "machine '\(folder.name)' was restored, or went off, before it had read all text")
         }
     }
 

@@ -230,9 +230,12 @@ extension MachineHost {
         }
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
         if let old {
+            old.isHeard.turnOff()
             old.session.end(because: reason)
             running = nil
             await old.process.kill()
+            // A reader that was in the middle of it has handed over its last bytes when this returns.
+            old.process.console.receivePending { _ in }
         }
         console.rewind(to: memory.state.console, because: reason)
         adopt(fresh)

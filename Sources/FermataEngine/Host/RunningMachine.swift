@@ -22,6 +22,8 @@ struct RunningMachine {
     /// The checkpoints that were made of this process.
     var captured: Set<GUID> = []
     let clockBase: Int64
+    /// Whether what the guest sends still counts; not once its future is discarded.
+    let isHeard = Switch()
 
     /// Whether the pages that differ from a checkpoint are known without comparing all.
     ///
@@ -33,12 +35,12 @@ struct RunningMachine {
 
     /// Reads both channels on threads of their own, until the process ends.
     func startReaders(console: Console) {
-        let (process, session) = (process, session)
+        let (process, session, isHeard) = (process, session, isHeard)
         DispatchQueue(label: "fermata.console").async {
-            while process.console.receive(console.append) {}
+            while process.console.receive({ if isHeard.isOn { console.append($0) } }) {}
         }
         DispatchQueue(label: "fermata.agent").async {
-            while process.agent.receive(session.receive) {}
+            while process.agent.receive({ if isHeard.isOn { session.receive($0) } }) {}
         }
     }
 
