@@ -72,7 +72,7 @@ let package = Package(
         layer(
             "Fermata",
             ["FermataModel", "FermataPlan", "FermataEngine", "FermataExecutor", "QEMUDriver", arguments, system]),
-        layer("FermataLua", ["FermataModel", "LuaRuntime", system]),
+        layer("FermataLua", ["FermataModel", "LuaRuntime", "BlockStorage", system]),
 
         // Layer 5: the command.
         .executableTarget(
@@ -107,7 +107,7 @@ let package = Package(
             "FermataExecutorTests",
             ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "FermataTestSupport"]),
-        tests("FermataLuaTests", ["FermataLua", "FermataModel", "FermataTestSupport"]),
+        tests("FermataLuaTests", ["FermataLua", "Fermata", "FermataModel", "FermataTestSupport", system]),
         tests("FermataCLITests", ["FermataTestSupport", "FermataModel", system, subprocess]),
         tests(
             "MachineTests",

@@ -183,12 +183,14 @@ static void gather_chunk(lua_State *L) {
 
 static int load(lua_State *L) {
     bool environment = lua_gettop(L) >= 4;
-    lua_settop(L, 4);
-    const char *mode = luaL_optstring(L, 3, "t");
     bool piecewise = lua_type(L, 1) != LUA_TSTRING;
-    const char *name = luaL_optstring(L, 2, piecewise ? "=(load)" : lua_tostring(L, 1));
     if (piecewise) {
         luaL_checktype(L, 1, LUA_TFUNCTION);
+    }
+    lua_settop(L, 4);
+    const char *mode = luaL_optstring(L, 3, "t");
+    const char *name = luaL_optstring(L, 2, piecewise ? "=(load)" : lua_tostring(L, 1));
+    if (piecewise) {
         gather_chunk(L);
     } else {
         lua_pushvalue(L, 1);
@@ -224,8 +226,8 @@ static int seed_random(lua_State *L) {
     }
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 0);
-    return 0;
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
 }
 
 static void open_math(lua_State *L) {

@@ -150,6 +150,12 @@ static void count(lua_State *L, lua_Debug *ar) {
     if (reason != FLUA_NONE) {
         flua_trip(L, reason);
     }
+    lua_Debug deepest;
+    if (++s->counts % FLUA_NESTING_PERIOD == 0 && lua_getstack(L, FLUA_NESTING, &deepest)) {
+        luaL_where(L, 0);
+        lua_pushfstring(L, "%sstack overflow: more than %d nested calls", lua_tostring(L, -1), FLUA_NESTING);
+        lua_error(L);
+    }
 }
 
 void flua_arm(lua_State *L) {
@@ -158,6 +164,7 @@ void flua_arm(lua_State *L) {
 
 void flua_begin(flua_state *s) {
     s->steps = 0;
+    s->counts = 0;
     s->elapsed = 0;
     s->tripped = FLUA_NONE;
     s->refused = false;

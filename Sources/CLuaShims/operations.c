@@ -3,30 +3,17 @@
 
 // The operations of the host: each is a small C function that Lua may leave by longjmp, called under lua_pcall.
 
-#include "state.h"
+#include "operations.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    const char *source, *name;
-    size_t length;
-    void *object;
-    const flua_values *values;
-    int subject, other, third, raw;
-    int64_t number;
-    int reference;
-    int taken;
-    flua_frame place;
-} operation;
-
-static const char object_metatable;
+const char flua_object_metatable;
 static const char anchors;
 
 static int call_body(lua_State *L);
 
-// Runs `body` with the operation and, when `index` is not 0, the value at that index. Results stay on the stack.
-static int run_protected(flua_state *s, lua_CFunction body, operation *op, int index, int results) {
+int flua_run_protected(flua_state *s, lua_CFunction body, operation *op, int index, int results) {
     lua_State *L = s->current;
     if (s->finalizing > 0) {
         flua_clear_failure(s);
@@ -68,23 +55,14 @@ static int run_protected(flua_state *s, lua_CFunction body, operation *op, int i
     return s->failure.reason;
 }
 
-static operation *operation_of(lua_State *L) {
-    return lua_touserdata(L, 1);
-}
-
-static void push_reference(lua_State *L, int reference) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
-}
-
-static int keep_top(lua_State *L) {
-    return luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
 // Opening and closing.
 
 // Messages that Lua makes where an allocation could not be protected: as long as they exist, it only finds them.
 static const char *const ready_made[] = {
-    "error in error handling", "C stack overflow", "cannot resume dead coroutine", "cannot resume non-suspended coroutine",
+    "error in error handling",
+    "C stack overflow",
+    "cannot resume dead coroutine",
+    "cannot resume non-suspended coroutine",
 };
 
 static int open_libraries(lua_State *L) {
@@ -97,7 +75,7 @@ static int open_libraries(lua_State *L) {
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, flua_collect_object);
     lua_setfield(L, -2, "__gc");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &object_metatable);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &flua_object_metatable);
     flua_open_base(L);
     flua_open_strings(L);
     flua_open_tables(L);
@@ -106,7 +84,8 @@ static int open_libraries(lua_State *L) {
     return 0;
 }
 
-flua_state *flua_open(const flua_host *host, const flua_limits *limits, int64_t seed, int64_t fault, int64_t fault_count) {
+flua_state *flua_open(const flua_host *host, const flua_limits *limits, int64_t seed, int64_t fault,
+                      int64_t fault_count) {
     flua_state *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return NULL;
@@ -124,7 +103,7 @@ flua_state *flua_open(const flua_host *host, const flua_limits *limits, int64_t 
     }
     s->current = s->main;
     operation op = {0};
-    if (run_protected(s, open_libraries, &op, 0, 0) != FLUA_NONE) {
+    if (flua_run_protected(s, open_libraries, &op, 0, 0) != FLUA_NONE) {
         flua_close(s);
         return NULL;
     }
@@ -141,8 +120,8 @@ size_t flua_close(flua_state *s) {
     return left;
 }
 
-void flua_set_limits(flua_state *s, const flua_limits *limits) {
-    s->limits = *limits;
+int flua_busy(const flua_state *s) {
+    return s->depth > 0 || s->finalizing > 0;
 }
 
 size_t flua_bytes(const flua_state *s) {
@@ -173,7 +152,7 @@ static int globals_body(lua_State *L) {
 
 int flua_globals(flua_state *s, int *reference) {
     operation op = {0};
-    int reason = run_protected(s, globals_body, &op, 0, 0);
+    int reason = flua_run_protected(s, globals_body, &op, 0, 0);
     *reference = op.reference;
     return reason;
 }
@@ -213,7 +192,7 @@ static int load_body(lua_State *L) {
 
 int flua_load(flua_state *s, const char *source, size_t length, const char *name, int *reference) {
     operation op = {.source = source, .length = length, .name = name};
-    int reason = run_protected(s, load_body, &op, 0, 0);
+    int reason = flua_run_protected(s, load_body, &op, 0, 0);
     *reference = op.reference;
     if (reason == FLUA_RUNTIME && op.taken) {
         reason = s->failure.reason = FLUA_SYNTAX;
@@ -233,7 +212,7 @@ static int call_body(lua_State *L) {
 
 int flua_call(flua_state *s, int function, const flua_values *arguments) {
     operation op = {.subject = function, .values = arguments};
-    return run_protected(s, call_body, &op, 0, LUA_MULTRET);
+    return flua_run_protected(s, call_body, &op, 0, LUA_MULTRET);
 }
 
 static int push_body(lua_State *L) {
@@ -244,7 +223,7 @@ static int push_body(lua_State *L) {
 
 int flua_push(flua_state *s, const flua_values *values) {
     operation op = {.values = values};
-    return run_protected(s, push_body, &op, 0, values->count);
+    return flua_run_protected(s, push_body, &op, 0, values->count);
 }
 
 static int keep_body(lua_State *L) {
@@ -254,7 +233,7 @@ static int keep_body(lua_State *L) {
 
 int flua_keep(flua_state *s, int index, int *reference) {
     operation op = {0};
-    int reason = run_protected(s, keep_body, &op, index, 0);
+    int reason = flua_run_protected(s, keep_body, &op, index, 0);
     *reference = op.reference;
     return reason;
 }
@@ -285,7 +264,7 @@ static int to_string_body(lua_State *L) {
 
 int flua_to_string(flua_state *s, const flua_values *value) {
     operation op = {.values = value};
-    return run_protected(s, to_string_body, &op, 0, 1);
+    return flua_run_protected(s, to_string_body, &op, 0, 1);
 }
 
 static int collect_body(lua_State *L) {
@@ -295,199 +274,5 @@ static int collect_body(lua_State *L) {
 
 int flua_collect(flua_state *s) {
     operation op = {0};
-    return run_protected(s, collect_body, &op, 0, 0);
-}
-
-// Tables.
-
-static int new_table_body(lua_State *L) {
-    operation *op = operation_of(L);
-    lua_createtable(L, op->subject, op->other);
-    op->reference = keep_top(L);
-    return 0;
-}
-
-int flua_new_table(flua_state *s, int array, int fields, int *reference) {
-    operation op = {.subject = array, .other = fields};
-    int reason = run_protected(s, new_table_body, &op, 0, 0);
-    *reference = op.reference;
-    return reason;
-}
-
-static int get_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    flua_push_values(L, op->values);
-    if (op->raw) {
-        lua_rawget(L, -2);
-    } else {
-        lua_gettable(L, -2);
-    }
-    return 1;
-}
-
-int flua_get(flua_state *s, int table, const flua_values *key, int raw) {
-    operation op = {.subject = table, .values = key, .raw = raw};
-    return run_protected(s, get_body, &op, 0, 1);
-}
-
-static int set_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    flua_push_values(L, op->values);
-    if (lua_isnil(L, -2) || (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) != lua_tonumber(L, -2))) {
-        return luaL_error(L, "a table has no field %s", lua_isnil(L, -2) ? "nil" : "nan");
-    }
-    if (op->raw) {
-        lua_rawset(L, -3);
-    } else {
-        lua_settable(L, -3);
-    }
-    return 0;
-}
-
-int flua_set(flua_state *s, int table, const flua_values *pair, int raw) {
-    operation op = {.subject = table, .values = pair, .raw = raw};
-    return run_protected(s, set_body, &op, 0, 0);
-}
-
-static int length_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    op->number = op->raw ? (int64_t)lua_rawlen(L, -1) : luaL_len(L, -1);
-    return 0;
-}
-
-int flua_length(flua_state *s, int table, int raw, int64_t *length) {
-    operation op = {.subject = table, .raw = raw};
-    int reason = run_protected(s, length_body, &op, 0, 0);
-    *length = op.number;
-    return reason;
-}
-
-static int keys_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    flua_push_sorted_keys(L, 2);
-    op->number = (int64_t)lua_rawlen(L, -1);
-    op->reference = keep_top(L);
-    return 0;
-}
-
-int flua_keys(flua_state *s, int table, int *reference, int64_t *count) {
-    operation op = {.subject = table};
-    int reason = run_protected(s, keys_body, &op, 0, 0);
-    *reference = op.reference;
-    *count = op.number;
-    return reason;
-}
-
-// Host functions and userdata.
-
-static void push_object(lua_State *L) {
-    flua_object *userdata = lua_newuserdatauv(L, sizeof *userdata, 0);
-    memset(userdata, 0, sizeof *userdata);
-    userdata->serial = ++flua_of(L)->serial;
-}
-
-// From here on the state owns the object: it lets go of it when it collects the userdata.
-static void give_object(lua_State *L, operation *op) {
-    flua_object *userdata = lua_touserdata(L, -1);
-    userdata->name = op->name == NULL ? NULL : strdup(op->name);
-    userdata->object = op->object;
-    op->taken = 1;
-}
-
-static int new_function_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_object(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &object_metatable);
-    lua_setmetatable(L, -2);
-    give_object(L, op);
-    lua_pushcclosure(L, flua_call_host, 1);
-    op->reference = keep_top(L);
-    return 0;
-}
-
-int flua_new_function(flua_state *s, void *function, const char *name, int *reference, int *taken) {
-    operation op = {.object = function, .name = name};
-    int reason = run_protected(s, new_function_body, &op, 0, 0);
-    *reference = op.reference;
-    *taken = op.taken;
-    return reason;
-}
-
-static int new_userdata_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_object(L);
-    push_reference(L, op->subject);
-    lua_setmetatable(L, -2);
-    give_object(L, op);
-    op->reference = keep_top(L);
-    return 0;
-}
-
-int flua_new_userdata(flua_state *s, void *object, int metatable, int *reference, int *taken) {
-    operation op = {.object = object, .subject = metatable};
-    int reason = run_protected(s, new_userdata_body, &op, 0, 0);
-    *reference = op.reference;
-    *taken = op.taken;
-    return reason;
-}
-
-// __index of every userdata type: a method, else what the host answers.
-static int index_userdata(lua_State *L) {
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) {
-        return 1;
-    }
-    lua_pushvalue(L, lua_upvalueindex(2));
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, 2);
-    lua_call(L, 2, 1);
-    return 1;
-}
-
-static int seal_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    push_reference(L, op->other);
-    push_reference(L, op->third);
-    lua_pushcclosure(L, index_userdata, 2);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, flua_collect_object);
-    lua_setfield(L, -2, "__gc");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    return 0;
-}
-
-int flua_seal(flua_state *s, int metatable, int methods, int index) {
-    operation op = {.subject = metatable, .other = methods, .third = index};
-    return run_protected(s, seal_body, &op, 0, 0);
-}
-
-static int set_metatable_body(lua_State *L) {
-    operation *op = operation_of(L);
-    push_reference(L, op->subject);
-    push_reference(L, op->other);
-    lua_setmetatable(L, -2);
-    return 0;
-}
-
-int flua_set_metatable(flua_state *s, int table, int metatable) {
-    operation op = {.subject = table, .other = metatable};
-    return run_protected(s, set_metatable_body, &op, 0, 0);
-}
-
-static int set_printer_body(lua_State *L) {
-    push_reference(L, operation_of(L)->subject);
-    lua_setfield(L, LUA_REGISTRYINDEX, "fermata.printer");
-    return 0;
-}
-
-int flua_set_printer(flua_state *s, int function) {
-    operation op = {.subject = function};
-    return run_protected(s, set_printer_body, &op, 0, 0);
+    return flua_run_protected(s, collect_body, &op, 0, 0);
 }

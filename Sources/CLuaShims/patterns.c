@@ -203,7 +203,7 @@ static const char *close_capture(matcher *m, const char *s, const char *p) {
 static const char *match_reference(matcher *m, const char *s, char digit) {
     int index = digit - '1';
     if (index < 0 || index >= m->level || m->captures[index].length == OPEN) {
-        luaL_error(m->L, "invalid capture index %%%d in pattern", index + 1);
+        luaL_error(m->L, "invalid capture index %%%d", index + 1);
     }
     ptrdiff_t length = m->captures[index].length;
     if (length < 0 || m->subject_end - s < length) {

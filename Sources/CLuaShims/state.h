@@ -13,6 +13,10 @@
 
 // A count hook runs after so many instructions of one thread.
 #define FLUA_PERIOD 250
+// How many calls of one thread may nest, and after how many of its counts they are looked at. Lua's own limit is a
+// million stack slots, which most scripts' memory does not suffice for: they would hear of memory, not of recursion.
+#define FLUA_NESTING 150000
+#define FLUA_NESTING_PERIOD 16
 // How deep closes of coroutines may nest.
 #define FLUA_RESETS 4
 
@@ -42,6 +46,7 @@ struct flua_state {
     // The budget of the outermost operation.
     int depth;
     int64_t steps, call_steps;
+    unsigned counts;
     int64_t elapsed, since;
     int tripped;
     int finalizing;
@@ -74,7 +79,7 @@ void flua_clock_off(flua_state *s);
 void flua_charge(lua_State *L, int64_t steps);
 // Ends the script for a reason that no pcall of its own can catch. Raises.
 int flua_trip(lua_State *L, int reason);
-// What a protected call of the script's own has to do with its status: goes on only when the error may be caught. Raises.
+// Follows a protected call of the script's own: comes back only when the script may catch the error. Raises.
 void flua_pass_limits(lua_State *L, int status);
 
 // Counts one round of a loop in C; `rounds` starts at 0 and belongs to the loop. Raises.

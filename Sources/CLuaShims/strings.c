@@ -39,10 +39,12 @@ static int rep(lua_State *L) {
 
 // Upvalue: the standard function, which is given text for what it would show as an address.
 static int format(lua_State *L) {
-    const char *p = luaL_checkstring(L, 1);
+    size_t length;
+    const char *p = luaL_checklstring(L, 1, &length);
+    const char *end = p + length;
     int top = lua_gettop(L);
     int argument = 1;
-    while ((p = strchr(p, '%')) != NULL) {
+    while (p < end && (p = memchr(p, '%', (size_t)(end - p))) != NULL) {
         p++;
         if (*p == '%') {
             p++;

@@ -59,7 +59,7 @@ static int insert(lua_State *L) {
 static int remove_element(lua_State *L) {
     lua_Integer size = length_of(L, 1, READS | WRITES);
     lua_Integer position = luaL_optinteger(L, 2, size);
-    if (lua_gettop(L) >= 2) {
+    if (position != size) {
         luaL_argcheck(L, (lua_Unsigned)position - 1 <= (lua_Unsigned)size, 2, "position out of bounds");
     }
     lua_geti(L, 1, position);
@@ -105,7 +105,7 @@ static int move(lua_State *L) {
 static void add_element(lua_State *L, luaL_Buffer *text, lua_Integer i) {
     lua_geti(L, 1, i);
     if (!lua_isstring(L, -1)) {
-        luaL_error(L, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
+        luaL_error(L, "invalid value (%s) at index %I in table for 'concat'", luaL_typename(L, -1), (LUAI_UACINT)i);
     }
     luaL_addvalue(text);
 }
@@ -203,7 +203,8 @@ static int sort(lua_State *L) {
 
 void flua_open_tables(lua_State *L) {
     static const luaL_Reg replaced[] = {
-        {"insert", insert}, {"remove", remove_element}, {"move", move}, {"concat", concat}, {"sort", sort}, {NULL, NULL},
+        {"insert", insert}, {"remove", remove_element}, {"move", move},
+        {"concat", concat}, {"sort", sort},             {NULL, NULL},
     };
     luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 1);
     luaL_setfuncs(L, replaced, 0);

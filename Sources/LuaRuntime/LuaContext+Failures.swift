@@ -42,7 +42,9 @@ extension LuaContext {
     private func raised(_ failure: flua_failure, _ frames: [LuaFrame]) -> LuaError {
         let text = unsafe Self.message(of: failure)
         let leftOut = unsafe Int(failure.frames_left_out)
-        if let known = thrown.last(where: { text.hasSuffix($0.text) }) {
+        // A script that raises a caught text again may have put a position in front.
+        let known = thrown.last { $0.text == text || ($0.error.location != nil && text.hasSuffix($0.text)) }
+        if let known {
             var error = known.error
             if error.traceback.isEmpty {
                 error.traceback = frames

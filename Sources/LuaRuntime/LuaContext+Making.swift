@@ -74,7 +74,7 @@ extension LuaContext {
         try globals().rawGet(LuaValue(name))
     }
 
-    /// Declares a global, which scripts may then read and write.
+    /// Declares a global, which scripts may then read and write; one that is nil counts as not declared.
     public func setGlobal(_ name: String, _ value: LuaValue) throws(LuaError) {
         try globals().rawSet(LuaValue(name), value)
     }

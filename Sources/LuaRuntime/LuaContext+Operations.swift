@@ -43,6 +43,12 @@ extension LuaContext {
     func operate(
         with values: [LuaValue], _ body: (UnsafePointer<flua_values>) -> Int32
     ) throws(LuaError) -> [LuaValue] {
+        try holdingOpen { () throws(LuaError) in try unsafe takeResults(of: body, with: values) }
+    }
+
+    private func takeResults(
+        of body: (UnsafePointer<flua_values>) -> Int32, with values: [LuaValue]
+    ) throws(LuaError) -> [LuaValue] {
         let state = try unsafe open()
         guard let thread = unsafe flua_current(state) else { return [] }
         let base = unsafe flua_top(thread)

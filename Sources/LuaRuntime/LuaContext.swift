@@ -16,6 +16,9 @@ public final class LuaContext {
     var thrown: [(text: String, error: LuaError)] = []
     /// The metatables of the userdata types in use.
     var types: [ObjectIdentifier: (type: AnyObject, metatable: LuaTable)] = [:]
+    /// How many calls into Lua are under way.
+    var nesting: Int = 0
+    private var closesAfterCall: Bool = false
     let limits: LuaLimits
     let cancellation: LuaCancellation
 
@@ -48,15 +51,36 @@ public final class LuaContext {
         }
     }
 
+    deinit {
+        close()
+    }
+
     /// Ends the state and returns how many bytes it failed to give back.
     @discardableResult
     func close() -> Int {
         guard let closing = unsafe state else { return 0 }
+        guard nesting == 0, unsafe flua_busy(closing) == 0 else {
+            // The state is in the middle of a call: it ends with it.
+            closesAfterCall = true
+            return 0
+        }
         // Objects that go down with the state may use it no more.
         unsafe state = nil
         types = [:]
         thrown = []
         return unsafe flua_close(closing)
+    }
+
+    /// Keeps the state open for as long as a call into Lua takes.
+    func holdingOpen<Result>(_ body: () throws(LuaError) -> Result) throws(LuaError) -> Result {
+        nesting += 1
+        defer {
+            nesting -= 1
+            if closesAfterCall {
+                close()
+            }
+        }
+        return try body()
     }
 
     /// Returns the state after letting go of what was released since it was last used.
@@ -88,6 +112,7 @@ extension Duration {
     fileprivate var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? Int64.max : whole.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+        let (sum, carry) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflow || carry ? Int64.max : sum
     }
 }

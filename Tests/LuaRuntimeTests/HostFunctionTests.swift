@@ -178,6 +178,30 @@ private struct Mishap: Error, CustomStringConvertible {
         }
     }
 
+    @Test func `a state that its owner drops in the middle of a call ends after it`() throws {
+        final class Owner {
+            var lua: LuaState?
+            let context: LuaContext
+            init() throws {
+                let made = try LuaState()
+                context = made.context
+                lua = consume made
+            }
+        }
+        let owner = try Owner()
+        let census = Census()
+        let context = owner.context
+        let member = LuaUserdataType<Census.Member>("member")
+        try context.setGlobal("drop") { call in
+            owner.lua = nil
+            return [try call.context.makeUserdata(Census.Member(census), type: member)]
+        }
+        let chunk = try context.load("local x = drop() return type(x)", name: "t.lua")
+        #expect(try chunk.call() == ["userdata"])
+        #expect(census.ended == 1)
+        #expect(throws: LuaError.self) { try chunk.call() }
+    }
+
     @Test func `a coroutine cannot yield through a host function, and says so`() throws {
         let error = try failure("coroutine.wrap(function() group(coroutine.yield) end)()") { lua in
             try lua.setGlobal("group") { call in try call.function(0).call() }

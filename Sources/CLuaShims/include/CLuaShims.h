@@ -4,8 +4,8 @@
 // A Lua state for hosts whose frames must never be jumped over.
 //
 // Lua reports an error with longjmp. Every function declared here either cannot raise one, or runs the part that can
-// under lua_pcall and returns whether it failed. Host code is entered through `flua_host.call` only and returns a count;
-// the C frame that called it raises the error once the host's frame is gone.
+// under lua_pcall and returns whether it failed. Host code is entered through `flua_host.call` only and returns a
+// count; the C frame that called it raises the error once the host's frame is gone.
 
 #pragma once
 
@@ -64,8 +64,8 @@ enum flua_kind {
 
 /// A value on its way between the host and Lua.
 ///
-/// From the host, a string is `length` bytes at `integer` in the buffer given along, and whatever has an identity is the
-/// reference `integer`. To the host, a string is `length` bytes at `bytes`, valid while the value is on the stack.
+/// From the host, a string is `length` bytes at `integer` in the buffer given along, and whatever has an identity is
+/// the reference `integer`. To the host, a string is `length` bytes at `bytes`, valid while the value is on the stack.
 typedef struct {
     int kind;
     int64_t integer;
@@ -114,10 +114,12 @@ typedef struct {
 
 /// Makes a state, or returns NULL when memory does not suffice. From the `fault`th allocation on, `fault_count`
 /// allocations fail (0: none, negative: all).
-flua_state *flua_open(const flua_host *host, const flua_limits *limits, int64_t seed, int64_t fault, int64_t fault_count);
+flua_state *flua_open(const flua_host *host, const flua_limits *limits, int64_t seed, int64_t fault,
+                      int64_t fault_count);
 /// Ends the state and returns how many bytes it failed to give back.
 size_t flua_close(flua_state *s);
-void flua_set_limits(flua_state *s, const flua_limits *limits);
+/// Whether an operation is under way, so that the state cannot be closed.
+int flua_busy(const flua_state *s);
 /// The bytes in use, the most there were at once, and the allocations asked for.
 size_t flua_bytes(const flua_state *s);
 size_t flua_peak(const flua_state *s);

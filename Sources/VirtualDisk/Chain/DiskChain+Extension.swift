@@ -7,9 +7,9 @@ public import SystemPackage
 extension DiskChain {
     /// A chain whose leaf is an empty child of this one's, and whose ancestors are this chain's own open disks.
     ///
-    /// What is still in memory alone counts, so the new chain can take over in the middle of a session. This chain may be
-    /// written until the new one is for the first time; from then on it refuses writes. Call ``sealParents()`` on the new
-    /// chain, or flush it, to make this one durable.
+    /// What is still in memory alone counts, so the new chain can take over in the middle of a session. This chain may
+    /// be written until the new one is for the first time; from then on it refuses writes. Call ``sealParents()`` on
+    /// the new chain, or flush it, to make this one durable.
     ///
     /// - Parameter path: the child's file, made before, beneath the same folder.
     public func extended(byChildAt path: FilePath) throws(DiskError) -> DiskChain {

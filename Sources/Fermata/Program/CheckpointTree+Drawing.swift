@@ -1,0 +1,37 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataExecutor
+package import FermataModel
+
+extension CheckpointTree {
+    /// The tree for a terminal: names, what holds memory, times, and where now is.
+    ///
+    /// ```
+    /// web
+    /// ├─ clean (memory)  2026-11-22 21:53:10
+    /// │  └─ fixed (memory)  2026-11-22 21:54:02
+    /// └─ (now)  <- you are here
+    /// ```
+    package func drawing(of machine: MachineName) -> String {
+        let tree = listed
+        let places = Dictionary(
+            tree.checkpoints.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let drawing = TreeDrawing(
+            labels: tree.checkpoints.map(\.label), parents: tree.checkpoints.map { $0.parent.flatMap { places[$0] } },
+            now: tree.now.flatMap { places[$0] })
+        let lines = drawing.lines.map { $0.node == nil ? "\($0.text)  <- you are here" : $0.text }
+        return ([machine.description] + lines).joined(separator: "\n")
+    }
+}
+
+extension CheckpointTree.Checkpoint {
+    fileprivate var label: String {
+        "\(name.description.shortened(to: 100))\(hasMemory ? " (memory)" : "")  \(timeForPeople)"
+    }
+
+    /// When it was made, in UTC to the second.
+    package var timeForPeople: String {
+        String(timeText.prefix(19)).replacing("T", with: " ")
+    }
+}

@@ -1,0 +1,41 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import Glibc
+import Synchronization
+
+/// What SIGINT and SIGTERM mean while it lives: the first asks to stop in order, the second stops at once.
+package final class StopSignals {
+    private let sources: [any DispatchSourceSignal]
+
+    /// Listens from now on.
+    ///
+    /// - Parameters:
+    ///   - first: what the first signal does.
+    ///   - again: what every later one does; unless said, the process ends at once.
+    package init(_ first: @escaping @Sendable () -> Void, again: @escaping @Sendable () -> Void = { _exit(1) }) {
+        let queue = DispatchQueue(label: "fermata.signals")
+        let isFirst = FirstTime()
+        sources = [SIGINT, SIGTERM].map { number in
+            _ = signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler { isFirst.take() ? first() : again() }
+            source.activate()
+            return source
+        }
+    }
+
+    deinit {
+        for source in sources { source.cancel() }
+    }
+}
+
+/// Says yes once.
+private final class FirstTime: Sendable {
+    private let isOver: Atomic<Bool> = Atomic(false)
+
+    func take() -> Bool {
+        !isOver.exchange(true, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,12 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// `fermata checkpoint`, also `fermata snapshot`.
+struct CheckpointCommand: AsyncParsableCommand {
+    static let configuration: CommandConfiguration = CommandConfiguration(
+        commandName: "checkpoint", abstract: "Look at checkpoints.",
+        subcommands: [CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self],
+        aliases: ["snapshot"])
+}

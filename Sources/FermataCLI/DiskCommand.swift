@@ -1,0 +1,11 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// `fermata disk`.
+struct DiskCommand: AsyncParsableCommand {
+    static let configuration: CommandConfiguration = CommandConfiguration(
+        commandName: "disk", abstract: "Work on virtual disks.",
+        subcommands: [DiskInfoCommand.self, DiskCreateCommand.self, DiskServeCommand.self])
+}

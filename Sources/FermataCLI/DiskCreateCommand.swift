@@ -1,0 +1,90 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import BlockStorage
+import Fermata
+import FermataModel
+import Foundation
+import SystemPackage
+import VirtualDisk
+
+/// `fermata disk create`.
+struct DiskCreateCommand: AsyncParsableCommand {
+    static let configuration: CommandConfiguration = CommandConfiguration(
+        commandName: "create", abstract: "Make an empty disk, or a child of a disk.",
+        usage: """
+            fermata disk create <file> --size <size> [--format <format>] [--fixed] [--json]
+            fermata disk create <file> --parent <parent> [--json]
+            """)
+
+    @Argument(help: "The file to make.", completion: .file())
+    var file: String
+
+    @Option(help: "The size, such as 64M or 1G: powers of 1024, a multiple of 512 bytes.")
+    var size: String?
+
+    @OptionGroup var format: DiskFormatOption
+
+    @Flag(help: "Take all the space at once.")
+    var fixed: Bool = false
+
+    @Option(help: "The disk from which the new one differs.", completion: .file())
+    var parent: String?
+
+    @Flag(help: "Print JSON.")
+    var json: Bool = false
+
+    func validate() throws {
+        if (size == nil) == (parent == nil) { throw ValidationError("Expected either --size or --parent") }
+        if parent != nil, fixed { throw ValidationError("A child of a disk cannot be fixed") }
+    }
+
+    func run() async throws {
+        let location = try DiskLocation(new: file)
+        let format = try format.format(of: location.path)
+        do {
+            if let parent {
+                try createChild(location, of: DiskLocation(existing: parent), format)
+            } else {
+                try create(location.path, ByteSize(parsing: size ?? ""), format)
+            }
+        } catch let error as DiskError where error.code == .invalidArgument {
+            throw ProgramFailure(error.description, exitCode: ProgramFailure.wrongUse)
+        }
+        try Folder(opening: location.path.removingLastComponent()).synchronize()
+        let info = try DiskInfo.inspect(location.path, beneath: location.root, format: format)
+        if json { try ProgramOutput.data(info.json.pretty) }
+    }
+
+    private func create(_ path: FilePath, _ size: ByteSize, _ format: DiskFormat) throws {
+        if format == .vhd { return try VHD.create(at: path, size: size.bytes, kind: fixed ? .fixed : .dynamic) }
+        guard size.bytes > 0, size.bytes.isMultiple(of: 512), size.bytes <= 1 << 62 else {
+            throw ProgramFailure(
+                "size of '\(file)' is \(size), which is not a multiple of 512 bytes from 512 up",
+                exitCode: ProgramFailure.wrongUse)
+        }
+        let store = try FileStore(creating: path)
+        do {
+            if fixed { try store.allocate(0..<size.bytes) } else { try store.truncate(to: size.bytes) }
+            try store.synchronize()
+        } catch {
+            try? FileManager.default.removeItem(atPath: path.string)
+            throw error
+        }
+    }
+
+    private func createChild(_ child: DiskLocation, of parent: DiskLocation, _ format: DiskFormat) throws {
+        guard format == .vhd else {
+            throw ProgramFailure("a child of a disk is a vhd, not \(format)", exitCode: ProgramFailure.wrongUse)
+        }
+        // A child of a disk that cannot be read would be of no use.
+        _ = try DiskChain.open(parent.path, beneath: parent.root, access: .readOnly).layers
+        guard parent.path.starts(with: child.root) else {
+            throw ProgramFailure(
+                "'\(parent.path)' does not lie beneath \(child.root), and a parent is followed nowhere else",
+                exitCode: ProgramFailure.wrongUse)
+        }
+        try VHD.createChild(at: child.path, of: parent.path)
+    }
+}

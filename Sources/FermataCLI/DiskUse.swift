@@ -1,0 +1,76 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import Fermata
+import FermataEngine
+import QEMUDriver
+import SystemPackage
+import VirtualDisk
+
+/// Who else needs a disk: children that read through it, checkpoints that hold it, a machine that writes to it.
+struct DiskUse {
+    private let location: DiskLocation
+    private let format: DiskFormat
+    private var checkpoint: String?
+    private var machine: MachineFolder?
+
+    /// Looks through the lab in which the disk lies; changes nothing.
+    init(of location: DiskLocation, _ format: DiskFormat) throws {
+        self.location = location
+        self.format = format
+        guard let lab = location.lab, let name = location.path.lastComponent?.string else { return }
+        for folder in try LabFolder.open(lab.path).machines() where location.path.starts(with: folder.path) {
+            let record = try MachineRecord(reading: folder)
+            machine = folder
+            for configuration in record.checkpoints.values
+            where configuration.disks.contains(where: { $0.path.lastName == name }) {
+                checkpoint = configuration.name
+            }
+        }
+    }
+
+    /// Makes sure that nobody else reads or writes the disk while it is written.
+    ///
+    /// - Returns: what keeps the disk's machine from being started.
+    func claimForWriting() throws -> MachineHost? {
+        let advice = "serve it with --read-only, or make a child of it"
+        if let checkpoint {
+            throw ProgramFailure("'\(location.path)' is held by checkpoint '\(checkpoint)'; \(advice)")
+        }
+        let host = try machine.map { try MachineHost(of: $0, hypervisor: QEMUDriver()) }
+        if let child = try firstChild() {
+            throw ProgramFailure("'\(location.path)' is the parent of '\(child)'; \(advice)")
+        }
+        return host
+    }
+
+    /// Makes sure that no machine writes to the disk now.
+    func checkIsStill() throws(ProgramFailure) {
+        guard let machine, checkpoint == nil, machine.isInUse else { return }
+        throw ProgramFailure(
+            "machine '\(machine.name)' is in use, and '\(location.path)' may change while it is read; turn it off first"
+        )
+    }
+
+    /// A disk beneath the same folder that grew from this one.
+    private func firstChild() throws -> FilePath? {
+        let folder = try Folder(opening: location.root)
+        let identity = try DiskInfo.inspect(location.path, beneath: location.root, format: format).identity
+        guard let identity else { return nil }
+        for names in try folder.files(withExtensions: ["vhd", "avhd"]) {
+            let path = names.reduce(into: folder.path) { $0.append($1) }
+            // What is no disk is nobody's child.
+            guard let info = try? DiskInfo.inspect(path, beneath: location.root) else { continue }
+            if info.parent?.identity == identity { return path }
+        }
+        return nil
+    }
+}
+
+extension String {
+    /// The last name of a path in either notation.
+    fileprivate var lastName: String {
+        split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? self
+    }
+}

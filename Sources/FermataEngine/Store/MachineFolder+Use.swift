@@ -1,0 +1,7 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+extension MachineFolder {
+    /// Whether a host holds the machine's lock now, be it in this process or in another.
+    public var isInUse: Bool { FolderLock.isHeld(path) }
+}

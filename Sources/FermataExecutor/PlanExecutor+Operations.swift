@@ -1,0 +1,164 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataEngine
+import FermataModel
+import FermataPlan
+import Hashing
+import SystemPackage
+
+extension PlanExecutor {
+    /// Does one operation.
+    func perform(_ operation: Operation) async throws -> OperationDetail? {
+        let name = operation.machine
+        switch operation.kind {
+        case .createMachine(let new):
+            return .machine(try await create(new))
+        case .recreateMachine(let new, let old):
+            let folder = lab.folder.machine(name)
+            try check(old, isIdentityOf: folder)
+            try lab.folder.deleteMachine(name)
+            return .machine(try await create(new))
+        case .returnToOrigin(_, let back):
+            let host = try held(name)
+            try check(back.machine, isIdentityOf: host.folder)
+            let outcome = try await host.apply(back.origin)
+            try await host.delete(back.deleting.map(\.id))
+            return .restore(outcome)
+        case .createOrigin(_, let owner):
+            let request = CheckpointRequest(name: "origin", owner: owner, isOrigin: true)
+            return .checkpoint(try await held(name).checkpoint(request))
+        case .start:
+            try await held(name).start()
+        case .shutDown(_, let within, let orElse):
+            try await held(name).shutDown(within: within, orElse: orElse)
+        case .turnOff:
+            await hosts[name]?.turnOff()
+        case .waitForConsole(_, let text, let within):
+            return .console(try await held(name).waitForConsole(text, within: within))
+        case .run(_, let command, let expect, let within):
+            return .command(exitCode: try await run(command, on: held(name), expect: expect, within: within))
+        case .checkpoint(let new):
+            let request = CheckpointRequest(
+                name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing)
+            return .checkpoint(try await held(name).checkpoint(request))
+        case .revert:
+            return .restore(try await held(name).revert())
+        case .apply(let checkpoint, _):
+            return .restore(try await apply(checkpoint, to: held(name)))
+        }
+        return nil
+    }
+
+    private func held(_ name: MachineName) throws(RunError) -> MachineHost {
+        guard let host = hosts[name] else {
+            throw RunError(.stale, "machine '\(name)' is not one of this run's; plan again")
+        }
+        return host
+    }
+
+    /// Makes a machine, and makes sure that its boot files are those for which the plan was made.
+    private func create(_ new: NewMachine) async throws -> GUID {
+        let name = new.definition.name
+        let folder = try lab.folder.createMachine(
+            new.definition, file: { recipeFolder.pushing(FilePath($0)) }, owner: new.owner)
+        let host = try host(of: folder)
+        let record = await host.files
+        let digests = [record.now.boot?.kernel, record.now.boot?.initrd].compactMap(\.self)
+        let planned = new.definition.inputFiles.compactMap { path in
+            new.files.first { $0.path == path }?.digest.description
+        }
+        guard digests == planned else {
+            throw RunError(.stale, "the boot files of machine '\(name)' changed while the run began; run it again")
+        }
+        hosts[name] = host
+        return record.id
+    }
+
+    private func check(_ id: GUID, isIdentityOf folder: MachineFolder) throws {
+        guard try folder.identity() == id else {
+            throw RunError(
+                .stale, "machine '\(folder.name)' is not the one for which the plan was made; plan again")
+        }
+    }
+
+    private func apply(_ name: CheckpointName, to host: MachineHost) async throws -> RestoreOutcome {
+        let checkpoint = await host.files.tree.checkpoints.first { $0.name == name && !$0.isOrigin }
+        guard let checkpoint else {
+            throw RunError(.stale, "machine '\(host.folder.name)' has no checkpoint '\(name)'; plan again")
+        }
+        return try await host.apply(checkpoint.id)
+    }
+
+    private func run(
+        _ command: Action.Command, on host: MachineHost, expect: Expectation, within limit: TimeSpan
+    ) async throws -> Int {
+        let result = try await host.run(command, within: limit)
+        let output = String(decoding: result.standardOutput, as: UTF8.self)
+        guard let unmet = expect.unmet(exitCode: result.exitCode, output: output) else { return result.exitCode }
+        throw RunError(
+            .expectation, unmet,
+            notes: [
+                .tail("stdout", of: output),
+                .tail("stderr", of: String(decoding: result.standardError, as: UTF8.self)),
+            ].compactMap(\.self))
+    }
+
+    /// What to tell of an operation that failed.
+    func failure(of operation: RunOperation, _ error: any Error) -> RunError {
+        let at = operation.operation.at
+        let what =
+            operation.operation.step.map { "step \($0), \(operation.operation.summary)" }
+            ?? operation.operation.summary
+        let console = consoleLines(8).joined(separator: "\n")
+        var failure = (error as? RunError) ?? RunError(code(of: error), message(of: error, operation.operation))
+        failure.at = at
+        failure.message = "\(what): \(failure.message)"
+        failure.notes += [.tail("console", of: console)].compactMap(\.self)
+        return failure
+    }
+
+    /// The sentence of an error; of a wait that took too long without the console's end, which is a note of its own.
+    private func message(of error: any Error, _ operation: Operation) -> String {
+        guard let error = error as? EngineError, error.code == .timeout else { return "\(error)" }
+        return switch operation.kind {
+        case .run(_, _, _, let limit): "the command did not end within \(limit)"
+        case .waitForConsole(_, let text, let limit): "\(text) did not appear on the console within \(limit)"
+        default: error.description
+        }
+    }
+
+    private func code(of error: any Error) -> RunError.Code {
+        guard let code = (error as? EngineError)?.code else { return .operation }
+        return code == .timeout || code == .guest ? .expectation : .operation
+    }
+}
+
+extension Operation {
+    /// The word that names what the operation does, as messages and checkpoints of failures say it.
+    var word: String {
+        switch kind {
+        case .createMachine: "createMachine"
+        case .recreateMachine: "recreateMachine"
+        case .returnToOrigin: "returnToOrigin"
+        case .createOrigin: "createOrigin"
+        case .start: "Start"
+        case .shutDown: "ShutDown"
+        case .turnOff: "TurnOff"
+        case .waitForConsole: "WaitForConsole"
+        case .run: "Run"
+        case .checkpoint: "Checkpoint"
+        case .revert: "Revert"
+        case .apply: "Apply"
+        }
+    }
+}
+
+extension RunError.Note {
+    /// The end of a text, made fit for a terminal; nil when there is none.
+    static func tail(_ title: String, of text: String, lines: Int = 8, width: Int = 400) -> RunError.Note? {
+        let clean = text.replacing("\r\n", with: "\n").split(separator: "\n").suffix(lines)
+            .map { String($0).shortened(to: width) }
+        return clean.isEmpty ? nil : RunError.Note(title: title, text: clean.joined(separator: "\n"))
+    }
+}

@@ -1,0 +1,45 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+
+/// A machine of the recipe as scripts hold it.
+final class RecordedMachine {
+    let name: MachineName
+
+    init(_ name: MachineName) {
+        self.name = name
+    }
+}
+
+/// `machine "name"`, until the table with its definition follows.
+final class MachineHeading {
+    let name: MachineName
+    let location: SourceLocation?
+    var isDefined: Bool = false
+
+    init(_ name: MachineName, at location: SourceLocation?) {
+        self.name = name
+        self.location = location
+    }
+
+    var missingDefinition: WordError {
+        let shown = name.description.shortened(to: 100)
+        return WordError("machine '\(shown)' has no definition: write machine \"\(shown)\" { memory = \"256M\" }")
+    }
+}
+
+/// What a step will give when it is done: nothing can be known of it while recording.
+final class PlannedResult {
+    let word: String
+
+    init(of word: String) {
+        self.word = word
+    }
+
+    var lookedAt: WordError {
+        WordError(
+            "the result of '\(word)' is not known while a recipe is recorded: put what must hold into the step, "
+                + "as in expect = { contains = \"ready\" }", code: .result)
+    }
+}

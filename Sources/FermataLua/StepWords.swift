@@ -1,0 +1,142 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import LuaRuntime
+
+/// The words that are steps: what each is called with, as an action.
+///
+/// It knows nothing of recording or doing them.
+enum StepWords {
+    /// Reads a call of a word; nil for a word of the vocabulary that is no step.
+    static func action(of word: Word, on machine: MachineName?, _ call: LuaCall) throws -> Action? {
+        guard let machine else { return try labAction(of: word, call) }
+        switch word.swift {
+        case "Start":
+            try empty(call)
+            return .start(machine)
+        case "TurnOff":
+            try empty(call)
+            return .turnOff(machine)
+        case "ShutDown": return try shutDown(machine, call)
+        case "Run": return try run(machine, call)
+        case "WaitForConsole": return try waitForConsole(machine, call)
+        default: return try momentAction(of: word, on: machine, call)
+        }
+    }
+
+    private static func labAction(of word: Word, _ call: LuaCall) throws -> Action? {
+        guard word.subject == .machineOrLab else {
+            throw WordError(
+                "'\(word.lua)' is a step of one machine: write 'm:\(word.lua)(...)', where m is the machine")
+        }
+        return try momentAction(of: word, on: nil, call)
+    }
+
+    private static func momentAction(of word: Word, on machine: MachineName?, _ call: LuaCall) throws -> Action? {
+        switch word.swift {
+        case "Checkpoint":
+            var given = try WordCall(call, takesValue: true)
+            let name = try checkpointName(given)
+            let replace = try given.options.take("replace")?.boolean() ?? false
+            let notes = try given.options.take("notes")?.text("notes")
+            try given.options.finish()
+            return .checkpoint(name, of: machine, replace: replace, notes: notes)
+        case "Revert":
+            try empty(call)
+            return .revert(machine)
+        case "Apply":
+            let given = try WordCall(call, takesValue: true)
+            let name = try checkpointName(given)
+            try given.options.finish()
+            return .apply(name, of: machine)
+        default: return nil
+        }
+    }
+
+    private static func checkpointName(_ given: WordCall) throws -> CheckpointName {
+        guard given.positional.object(as: RecordedMachine.self) == nil else {
+            throw WordError(
+                "bad argument #1 to '\(given.word)': expected a checkpoint's name, got a machine; "
+                    + "for one machine, write 'm:\(given.word) \"name\"'")
+        }
+        return CheckpointName(try given.value.text("a checkpoint's name"))
+    }
+
+    private static func empty(_ call: LuaCall) throws {
+        try WordCall(call, takesValue: false).options.finish()
+    }
+
+    private static func shutDown(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(call, takesValue: false)
+        let within = try given.within()
+        var fallback = Action.ShutDownFallback.fail
+        if let orElse = given.options.take("or_else") {
+            let text = try orElse.text("\"turn_off\" or \"fail\"")
+            guard let known = Self.fallbacks[text] else {
+                let hint = WordError.hint(for: text, among: Self.fallbacks.keys.sorted())
+                throw WordError(
+                    "\(orElse.place): expected \"turn_off\" or \"fail\", got \"\(text.shortened(to: 60))\"\(hint)")
+            }
+            fallback = known
+        }
+        try given.options.finish()
+        return .shutDown(machine, within: within, orElse: fallback)
+    }
+
+    private static let fallbacks: [String: Action.ShutDownFallback] = [
+        Word.snakeCase(Action.ShutDownFallback.fail.rawValue): .fail,
+        Word.snakeCase(Action.ShutDownFallback.turnOff.rawValue): .turnOff,
+    ]
+
+    private static func run(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(listTaking: call)
+        let command: Action.Command
+        if given.positional.tableValue == nil {
+            command = .shell(try given.value.text("a command"))
+        } else if given.listed.isEmpty {
+            throw WordError("'run' needs a command: a line for /bin/sh, or a list of a program and its arguments")
+        } else {
+            command = .arguments(
+                try given.listed.enumerated().map {
+                    let place = "bad argument #1 to 'run', element \($0 + 1)"
+                    return try Given(value: $1, place: place).text("a program or argument")
+                })
+        }
+        let expect = try given.options.take("expect").map(expectation) ?? .success
+        let within = try given.within()
+        try given.options.finish()
+        return .run(machine, command, expect: expect, within: within)
+    }
+
+    private static func expectation(_ given: Given) throws -> Expectation {
+        guard let table = given.value.tableValue else {
+            throw given.wrong("a table such as { contains = \"ready\" }")
+        }
+        var fields = try Fields(table, noun: "field", of: "'expect'")
+        guard fields.list.isEmpty else {
+            throw WordError("\(given.place): expected named fields such as contains = \"ready\", got a list")
+        }
+        let expect = Expectation(
+            exitCode: try fields.take("exit_code")?.integer("an exit code such as 0") ?? 0,
+            contains: try fields.take("contains")?.texts("a text") ?? [],
+            lacks: try fields.take("lacks")?.texts("a text") ?? [],
+            equals: try fields.take("equals")?.text("a text"))
+        try fields.finish()
+        return expect
+    }
+
+    private static func waitForConsole(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(call, takesValue: true)
+        let pattern = try given.options.take("pattern")?.text("a pattern")
+        let within = try given.within()
+        try given.options.finish()
+        guard let pattern else {
+            return .waitForConsole(machine, .plain(try given.value.text("a text to wait for")), within: within)
+        }
+        guard given.positional.isNil else {
+            throw WordError("'wait_for_console' waits for a text or a pattern, not for both: write one of them")
+        }
+        return .waitForConsole(machine, .pattern(pattern), within: within)
+    }
+}
