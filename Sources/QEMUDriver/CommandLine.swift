@@ -30,6 +30,12 @@ struct CommandLine {
     /// The name of the port for commands.
     static let agentPort = "org.fermata.agent.0"
 
+    /// Where the virtio device of the guest's ports stands among QEMU's objects.
+    static let portsPath = "/machine/peripheral/ports/virtio-backend"
+
+    /// The queue on which the first port that has a name sends: ports 0 and control have the four before its two.
+    static let agentOutputQueue = 5
+
     private static let firstDescriptor: Int32 = 4
     private static let firstDiskSlot = 0x04
     private static let lastDiskSlot = 0x1E

@@ -8,6 +8,13 @@ import Synchronization
 import SystemPackage
 
 extension QEMUMachine {
+    func holdsAgentOutput() async throws -> Bool {
+        let (device, queue) = (CommandLine.portsPath, CommandLine.agentOutputQueue)
+        return try await asking { monitor throws(QMPError) in
+            try await monitor.elementsInUse(of: device, queue: queue)
+        } > 0
+    }
+
     func saveDevices() async throws -> [UInt8] {
         try requireHeld("its devices can be saved")
         guard unknownBlocks.isEmpty else {

@@ -28,4 +28,18 @@ extension QMPClient {
             throw QMPError(.refused, command: "snapshot-load", detail: problem)
         }
     }
+
+    /// How many elements of a virtio queue a device has taken and not given back.
+    ///
+    /// - Parameters:
+    ///   - device: the path of the virtio device in the object tree.
+    ///   - queue: the queue's number.
+    public func elementsInUse(of device: String, queue: Int) async throws(QMPError) -> Int {
+        let command = "x-query-virtio-queue-status"
+        let status = try await execute(command, ["path": .string(device), "queue": .integer(Int64(queue))])
+        guard let count = status["inuse"]?.integer else {
+            throw QMPError(.malformed, command: command, detail: "the status of queue \(queue) has no number in use")
+        }
+        return Int(count)
+    }
 }

@@ -126,6 +126,9 @@ public final class SimulatedMachine: VirtualMachine {
         return now()
     }
 
+    /// Nothing: the channel has room for all that the guest says.
+    public func holdsAgentOutput() async throws -> Bool { false }
+
     /// The devices: whether the guest has booted.
     public func saveDevices() async throws -> [UInt8] {
         try hypervisor.before(.saveDevices)

@@ -42,7 +42,9 @@ import Testing
         let line =
             "i=0; while [ $i -lt 4 ]; do dd if=/dev/zero bs=64k count=16 2>/dev/null; i=$((i+1)); done | tr '\\0' x"
         let command = Task { try await host.run(.shell(line), within: .minutes(5)) }
-        for round in 1...3 { _ = try await host.checkpoint(CheckpointRequest(name: CheckpointName("during \(round)"))) }
+        for round in 1...3 {
+            _ = try await host.checkpoint(CheckpointRequest(name: CheckpointName("during \(round)")))
+        }
         let result = try await command.value
         #expect(result.exitCode == 0)
         #expect(result.standardOutput.count == 4 << 20)

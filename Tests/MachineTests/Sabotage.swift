@@ -50,6 +50,7 @@ private struct SabotagedMachine: VirtualMachine {
 
     func stop() async throws -> HypervisorTime { try await machine.stop() }
     func resume() async throws -> HypervisorTime { try await machine.resume() }
+    func holdsAgentOutput() async throws -> Bool { try await machine.holdsAgentOutput() }
     func saveDevices() async throws -> [UInt8] { try await machine.saveDevices() }
     func changedPages() throws -> [PageRun] { try machine.changedPages() }
     func pressPowerButton() async throws { try await machine.pressPowerButton() }

@@ -177,8 +177,10 @@ extension MachineHost {
         do {
             let stopped = try await process.stop()
             FaultPoint.stopped.reach()
-            process.console.receivePending(console.append)
-            process.agent.receivePending(machine.session.receive)
+            repeat {
+                process.console.receivePending(console.append)
+                process.agent.receivePending(machine.session.receive)
+            } while try await process.holdsAgentOutput()
             let devices = try await process.saveDevices()
             FaultPoint.devicesSaved.reach()
             let changed = try process.changedPages()

@@ -38,6 +38,11 @@ public protocol VirtualMachine: Sendable {
     /// - Returns: the moment at which the hypervisor says that it went on.
     func resume() async throws -> HypervisorTime
 
+    /// Whether a device still holds output of the guest that the agent's channel has had no room for; only while held.
+    ///
+    /// Such a device does not come back whole from its saved state.
+    func holdsAgentOutput() async throws -> Bool
+
     /// The state of all devices and processors, without memory; only while held.
     func saveDevices() async throws -> [UInt8]
 
