@@ -26,14 +26,14 @@ struct Fields {
     init(_ table: LuaTable, noun: String, of owner: String) throws {
         self.init(noun: noun, of: owner)
         guard try table.count() <= Given.longestList else {
-            throw WordError("\(owner) has a list of more than \(Given.longestList) elements: use fewer")
+            throw WordError("\(owner): the list has more than \(Given.longestList) elements: write fewer")
         }
         list = try table.list()
         for (key, value) in try table.pairs() {
             if let index = key.integerValue {
                 guard index >= 1, index <= list.count else {
                     throw WordError(
-                        "the list of \(owner) has a gap: nothing at \(list.count + 1), but something at \(index)")
+                        "\(owner): the list has a gap: nothing at \(list.count + 1), but something at \(index)")
                 }
             } else if let name = key.stringValue {
                 named.append((name, value))
@@ -55,9 +55,6 @@ struct Fields {
         guard let name = named.map(\.name).first(where: { !asked.contains($0) }) else { return }
         let shown = name.shortened(to: 60)
         guard !asked.isEmpty else { throw WordError("unknown \(noun) '\(shown)' of \(owner), which takes none") }
-        if ["of", "machine"].contains(name) {
-            throw WordError("unknown \(noun) '\(shown)' of \(owner): for one machine, call it on the machine")
-        }
         let hint = WordError.hint(for: name, among: asked)
         let known = hint.isEmpty ? ": it takes \(asked.map { "'\($0)'" }.joined(separator: ", "))" : hint
         throw WordError("unknown \(noun) '\(shown)' of \(owner)\(known)")

@@ -25,7 +25,7 @@ struct Given {
 
     /// The text; `noun` is what it should be, such as `a name`.
     func text(_ noun: String) throws -> String {
-        guard let bytes = value.bytesValue else { throw wrong("\(noun), which is a string") }
+        guard let bytes = value.bytesValue else { throw wrong("\(noun) (a string)") }
         guard let text = bytes.text else {
             throw WordError("\(place): expected \(noun), got a string that is not UTF-8 text")
         }
@@ -35,7 +35,7 @@ struct Given {
     /// The one text, or the texts of a list.
     func texts(_ noun: String) throws -> [String] {
         guard let table = value.tableValue else {
-            guard value.bytesValue != nil else { throw wrong("\(noun), which is a string or a list of strings") }
+            guard value.bytesValue != nil else { throw wrong("\(noun) (a string) or a list of them") }
             return [try text(noun)]
         }
         return try Given.list(of: table, place: place).map { try $0.text(noun) }

@@ -29,6 +29,9 @@ enum HardwareWords {
         return MachineDefinition.Disk(name: name, size: bytes)
     }
 
+    /// The fields of `machine "name" { ... }`.
+    static let fields: [String] = ["memory", "processors", "boot", "disks"]
+
     /// Reads the fields of `machine "name" { ... }`.
     static func machine(
         _ name: MachineName, at location: SourceLocation?, _ value: LuaValue

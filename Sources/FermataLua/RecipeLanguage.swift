@@ -21,6 +21,11 @@ struct RecipeLanguage {
     func declare(in context: LuaContext) throws(LuaError) {
         for word in Vocabulary.steps { try declare(word, in: context) }
         machines.field("name", get: { LuaValue($0.name.description) })
+        for field in HardwareWords.fields {
+            machines.field(
+                field, get: { throw $0.isDefined(with: field) },
+                set: { machine, _, _ in throw machine.isDefined(with: field) })
+        }
         machines.text { "machine '\($0.name)'" }
         headings.call { heading, call in [try define(heading, call)] }
         headings.text { throw $0.missingDefinition }

@@ -61,10 +61,13 @@ public struct RecipeScriptError: Error, Sendable, CustomStringConvertible {
         guard showsTraceback else { return description }
         var lines = traceback.map { "    \($0)" }
         if callsLeftOut > 0 {
-            lines.insert("    ... \(callsLeftOut) calls ...", at: lines.count / 2)
+            lines.insert("    ... \(callsLeftOut) calls ...", at: min(Self.innermostCalls, lines.count))
         }
         return ([description, "traceback, innermost call first:"] + lines).joined(separator: "\n")
     }
+
+    /// How many calls the runtime keeps before those that it leaves out.
+    private static let innermostCalls: Int = 48
 
     private var showsTraceback: Bool {
         code == .runtime ? !traceback.isEmpty : traceback.filter { $0.location != nil }.count > 1

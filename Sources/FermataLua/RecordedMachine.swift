@@ -10,6 +10,13 @@ final class RecordedMachine {
     init(_ name: MachineName) {
         self.name = name
     }
+
+    /// Says where a field of the machine is written, and that it is nowhere else.
+    func isDefined(with field: String) -> WordError {
+        let shown = name.description.shortened(to: 100)
+        return WordError(
+            "'\(field)' of machine '\(shown)' stands in its definition alone: machine \"\(shown)\" { \(field) = ... }")
+    }
 }
 
 /// `machine "name"`, until the table with its definition follows.
@@ -39,7 +46,7 @@ final class PlannedResult {
 
     var lookedAt: WordError {
         WordError(
-            "the result of '\(word)' is not known while a recipe is recorded: put what must hold into the step, "
-                + "as in expect = { contains = \"ready\" }", code: .result)
+            "the result of '\(word)' is not known while a recipe is recorded: let a step expect it, "
+                + "as in m:run(\"cat x\", { expect = { contains = \"ready\" } })", code: .result)
     }
 }

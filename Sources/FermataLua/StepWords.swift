@@ -55,12 +55,7 @@ enum StepWords {
     }
 
     private static func checkpointName(_ given: WordCall) throws -> CheckpointName {
-        guard given.positional.object(as: RecordedMachine.self) == nil else {
-            throw WordError(
-                "bad argument #1 to '\(given.word)': expected a checkpoint's name, got a machine; "
-                    + "for one machine, write 'm:\(given.word) \"name\"'")
-        }
-        return CheckpointName(try given.value.text("a checkpoint's name"))
+        CheckpointName(try given.value.text("a checkpoint's name"))
     }
 
     private static func empty(_ call: LuaCall) throws {

@@ -19,6 +19,9 @@ struct WordCall {
         options = Fields(noun: "option", of: "'\(word)'")
         let arguments = call.arguments.reversed().drop(while: \.isNil).reversed() as [LuaValue]
         guard let first = arguments.first else { return }
+        guard first.object(as: RecordedMachine.self) == nil else {
+            throw WordError("'\(word)' got a machine: for one machine, write 'm:\(word)(...)', where m is the machine")
+        }
         guard arguments.count <= (takesValue ? 2 : 1) else { throw tooMany(arguments.count, takesValue) }
         if arguments.count == 1, let table = first.tableValue {
             options = try Fields(table, noun: "option", of: "'\(word)'")
@@ -30,7 +33,7 @@ struct WordCall {
             positional = first
             try takeOptions(arguments.dropFirst().first)
         } else {
-            throw WordError("'\(word)' takes no argument\(Self.remedy(first, word)), got \(first.kindDescription)")
+            throw WordError("'\(word)' takes no argument, got \(first.kindDescription)")
         }
     }
 
@@ -79,10 +82,6 @@ struct WordCall {
 
     private func tooMany(_ count: Int, _ takesValue: Bool) -> WordError {
         let most = takesValue ? "one value and a table of options" : "no value"
-        return WordError("'\(word)' takes \(most), got \(count) values")
-    }
-
-    private static func remedy(_ value: LuaValue, _ word: String) -> String {
-        value.object(as: RecordedMachine.self) == nil ? "" : " (for one machine, write 'm:\(word)()')"
+        return WordError("'\(word)' takes \(most), got \(count == 1 ? "one" : "\(count)")")
     }
 }

@@ -1,0 +1,91 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import FermataTestSupport
+
+/// Recipes at random, with whatever a script can say.
+struct RandomRecipe {
+    var generator: SeededGenerator
+
+    mutating func recipe() -> Recipe {
+        let machines = list(0...3) { maker, index in
+            MachineDefinition(
+                name: MachineName("\(index)\(maker.text())"), memory: maker.size(), processors: maker.integer(),
+                boot: maker.maybe { maker in
+                    MachineDefinition.Boot(
+                        kernel: maker.text(), initrd: maker.maybe { $0.text() }, arguments: maker.maybe { $0.text() })
+                },
+                disks: maker.list(0...3) { maker, _ in .init(name: maker.text(), size: maker.size()) })
+        }
+        let names = machines.map(\.name)
+        let steps = list(0...15) { maker, _ in Step(maker.action(names)) }
+        return Recipe(name: "random \(Int.random(in: 0...9, using: &generator))", machines: machines, steps: steps)
+    }
+
+    private mutating func action(_ machines: [MachineName]) -> Action {
+        let anyone = maybe { machines.randomElement(using: &$0.generator) } ?? nil
+        guard let machine = machines.randomElement(using: &generator) else { return moment(of: nil) }
+        switch Int.random(in: 0..<8, using: &generator) {
+        case 0: return .start(machine)
+        case 1: return .turnOff(machine)
+        case 2: return .shutDown(machine, within: span(), orElse: coin() ? .fail : .turnOff)
+        case 3: return .waitForConsole(machine, coin() ? .plain(text()) : .pattern(text()), within: span())
+        case 4, 5:
+            let words = list(1...4) { maker, _ in maker.text() }
+            return .run(
+                machine, coin() ? .shell(text()) : .arguments(words), expect: coin() ? .success : expectation(),
+                within: span())
+        default: return moment(of: anyone)
+        }
+    }
+
+    private mutating func moment(of machine: MachineName?) -> Action {
+        switch Int.random(in: 0..<3, using: &generator) {
+        case 0: .revert(machine)
+        case 1: .apply(CheckpointName(text()), of: machine)
+        default: .checkpoint(CheckpointName(text()), of: machine, replace: coin(), notes: maybe { $0.text() })
+        }
+    }
+
+    private mutating func expectation() -> Expectation {
+        Expectation(
+            exitCode: integer(), contains: list(0...2) { maker, _ in maker.text() },
+            lacks: list(0...2) { maker, _ in maker.text() }, equals: maybe { $0.text() })
+    }
+
+    private mutating func coin() -> Bool { Bool.random(using: &generator) }
+
+    private mutating func maybe<Value>(_ value: (inout RandomRecipe) -> Value) -> Value? {
+        coin() ? value(&self) : nil
+    }
+
+    private mutating func list<Element>(
+        _ count: ClosedRange<Int>, _ element: (inout RandomRecipe, Int) -> Element
+    ) -> [Element] {
+        (0..<Int.random(in: count, using: &generator)).map { element(&self, $0) }
+    }
+
+    private mutating func text() -> String {
+        let letters: [Character] = [
+            "a", "Z", "0", " ", "'", "\"", "\\", "\n", "\r\n", "\r", "\0", "\t", "[", "]", "=", "-", "é", "日", "🇩🇪",
+            "\u{7F}",
+        ]
+        return String(list(0...8) { maker, _ in letters.randomElement(using: &maker.generator) ?? "a" })
+    }
+
+    private mutating func size() -> ByteSize {
+        let sizes: [UInt64] = [0, 1, 512, 64 << 20, 1 << 30, 3 << 40, .max, .max - 511, generator.next()]
+        return ByteSize(bytes: sizes.randomElement(using: &generator) ?? 0)
+    }
+
+    private mutating func integer() -> Int {
+        [0, 1, 2, 255, -1, .max, .min, Int(truncatingIfNeeded: generator.next())].randomElement(using: &generator) ?? 0
+    }
+
+    private mutating func span() -> TimeSpan {
+        let most = TimeSpan.longest.milliseconds
+        let spans: [UInt64] = [0, 1, 1500, 60_000, 7_200_000, most, generator.next() % most]
+        return .milliseconds(spans.randomElement(using: &generator) ?? 0)
+    }
+}
