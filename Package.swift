@@ -108,7 +108,9 @@ let package = Package(
             ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "FermataTestSupport"]),
         tests("FermataLuaTests", ["FermataLua", "Fermata", "FermataModel", "FermataTestSupport", system]),
-        tests("FermataCLITests", ["FermataTestSupport", "FermataModel", system, subprocess]),
+        tests(
+            "FermataCLITests",
+            ["FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system, subprocess]),
         tests(
             "MachineTests",
             [

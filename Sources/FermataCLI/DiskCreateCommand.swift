@@ -43,6 +43,9 @@ struct DiskCreateCommand: AsyncParsableCommand {
     func run() async throws {
         let location = try DiskLocation(new: file)
         let format = try format.format(of: location.path)
+        guard !FileManager.default.fileExists(atPath: location.path.string) else {
+            throw ProgramFailure("'\(file)' exists already; choose another name, or remove it")
+        }
         do {
             if let parent {
                 try createChild(location, of: DiskLocation(existing: parent), format)

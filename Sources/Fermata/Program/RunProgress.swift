@@ -78,8 +78,10 @@ package final class RunProgress: Sendable {
         let head = current.operation.head
         let summary = current.operation.operation.summary
         let columns = max(20, terminal.columns - 1 - head.count)
-        let end = "  \((ContinuousClock.now - current.began).clock)"
-        let console = executor.consoleLines(1).last?.shortened(to: columns) ?? ""
+        let elapsed = ContinuousClock.now - current.began
+        let end = "  \(elapsed.clock)"
+        // What the guest says is worth its room only where one has to wait.
+        let console = elapsed < .seconds(1) ? "" : executor.consoleLines(1).last?.shortened(to: columns) ?? ""
         let room = console.isEmpty ? columns - end.count : min(summary.count, (columns - end.count) * 3 / 5)
         let left = summary.shortened(to: max(8, room - 1)) + terminal.paint(end, .yellow)
         let rest = columns - min(summary.count, max(8, room - 1) + 1) - end.count - 4

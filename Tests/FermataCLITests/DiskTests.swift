@@ -1,0 +1,102 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import FermataTestSupport
+import Foundation
+import Subprocess
+import SystemPackage
+import Testing
+
+@Suite struct DiskTests {
+    @Test func `disks are made and told about`() async throws {
+        let folder = try TestFolder()
+        let path = folder.path.string
+        #expect(try await folder.fermata("disk", "create", "base.vhd", "--size", "64M").code == 0)
+        let child = try await folder.fermata("disk", "create", "child.avhd", "--parent", "base.vhd", "--json")
+        #expect(child.code == 0)
+        let info = try await folder.fermata("disk", "info", "child.avhd", "--json").json
+        #expect(try child.json == info)
+        #expect(info["type"] == "vhd" && info["kind"] == "differencing" && info["size"] == .integer(64 << 20))
+        #expect(info["chain"] == [.string("\(path)/child.avhd"), .string("\(path)/base.vhd")])
+        #expect(info["parent"]?["relation"] == "ok")
+        let base = try await folder.fermata("disk", "info", "base.vhd", "--json").json
+        #expect(base["kind"] == "dynamic" && base["parent"] == nil && info["parent"]?["id"] == base["id"])
+        #expect(try await folder.fermata("disk", "create", "fixed.vhd", "--size", "1M", "--fixed").code == 0)
+        #expect(try await folder.fermata("disk", "info", "fixed.vhd", "--json").json["kind"] == "fixed")
+        #expect(try await folder.fermata("disk", "create", "raw", "--size", "512", "--format", "raw").code == 0)
+        #expect(try await folder.fermata("disk", "info", "raw", "--format", "raw", "--json").json["type"] == "raw")
+
+        let before = try folder.contents()
+        let again = try await folder.fermata("disk", "create", "base.vhd", "--size", "64M")
+        #expect(again.code == 1 && again.messages.contains("exists already"))
+        #expect(try folder.contents() == before)
+
+        try FileManager.default.removeItem(atPath: "\(path)/base.vhd")
+        let orphan = try await folder.fermata("disk", "info", "child.avhd", "--json")
+        #expect(orphan.code == 0 && orphan.messages.contains("the parent is missing"))
+        #expect(try orphan.json["parent"]?["relation"] == "missing")
+    }
+
+    @Test func `others read the disks that are made`() async throws {
+        let tool = Tool("qemu-img")
+        guard tool.isInstalled else { return print("skipped: there is no qemu-img") }
+        let folder = try TestFolder()
+        #expect(try await folder.fermata("disk", "create", "a.vhd", "--size", "64M").code == 0)
+        let result = try await tool.run(["info", "--output=json", folder.path.appending("a.vhd").string])
+        #expect(try JSON(parsing: result.output)["format"] == "vpc")
+    }
+
+    @Test func `a disk is served until SIGTERM`() async throws {
+        let tool = Tool("nbdcopy")
+        guard tool.isInstalled else { return print("skipped: there is no nbdcopy") }
+        let folder = try TestFolder()
+        let bytes = Data((0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 / 4096 &* 7) })
+        try bytes.write(to: URL(fileURLWithPath: folder.path.appending("in.raw").string))
+        #expect(try await folder.fermata("disk", "create", "a.vhd", "--size", "1M").code == 0)
+        try await serving("a.vhd", in: folder) { uri in
+            let result = try await tool.run(["--flush", folder.path.appending("in.raw").string, uri])
+            #expect(result.code == 0, "\(result)")
+        }
+        // Left behind by a server that died, the socket is replaced.
+        try await serving("a.vhd", "--read-only", in: folder) { uri in
+            let copy = folder.path.appending("out.raw").string
+            let reading = try await tool.run([uri, copy])
+            #expect(reading.code == 0)
+            #expect(FileManager.default.contents(atPath: copy) == bytes)
+            let writing = try await tool.run([folder.path.appending("in.raw").string, uri])
+            #expect(writing.code != 0)
+        }
+    }
+
+    /// Serves a disk while a body runs, ends the server with SIGTERM, and expects exit code 0.
+    private func serving(
+        _ arguments: String..., in folder: TestFolder, _ body: @escaping @Sendable (String) async throws -> Void
+    ) async throws {
+        let result = try await Subprocess.run(
+            .path(try Program.fermata.path), arguments: Arguments(["disk", "serve"] + arguments + ["--socket", "s"]),
+            workingDirectory: folder.path, input: .none, output: .sequence, error: .string(limit: 1 << 20)
+        ) { execution in
+            for try await line in execution.standardOutput.strings() {
+                try await body(line.trimmingCharacters(in: .newlines))
+                try execution.send(signal: .terminate)
+            }
+        }
+        #expect(result.terminationStatus.exitCode == 0)
+    }
+
+    @Test func `what others need is not written to`() async throws {
+        let folder = try TestFolder()
+        #expect(try await folder.fermata("run", "still.lua").code == 0)
+        let show = try await folder.fermata("checkpoint", "show", "web", "clean", "--json").json
+        let held = try #require(show["disks"]?.elements.first?["path"]?.text)
+        let base = folder.path.appending(".fermata/web/web.vhd").string
+        let before = try folder.contents()
+        for (disk, message) in [(held, "is held by checkpoint 'clean'"), (base, "is")] {
+            let result = try await folder.fermata("disk", "serve", disk, "--socket", "s")
+            #expect(result.code == 1, "\(result)")
+            #expect(result.lines.count == 1 && result.messages.contains(message), "\(result)")
+        }
+        #expect(try folder.contents() == before)
+    }
+}

@@ -1,4 +1,0 @@
-// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
-// SPDX-License-Identifier: Apache-2.0
-
-import Testing
