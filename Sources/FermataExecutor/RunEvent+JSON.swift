@@ -10,13 +10,14 @@ import FermataPlan
 /// ```
 /// {"event": "planned", "operations": 12, "recipe": "first-lab"}
 /// {"event": "operationStarted", "at", "do", "machine", "number", "phase", "step", "summary", "time", ...}
-/// {"event": "operationFinished", "milliseconds", ..., "checkpoint": {"durableMilliseconds", "id", "name", "pauseMilliseconds"}}
-/// {"event": "operationFailed", "message", "notes", ...}
+/// {"event": "operationFinished", "milliseconds", "outcome", ...}
+/// {"event": "operationFailed", "code", "message", "milliseconds", "notes": [{"stdout": text}], ...}
 /// {"event": "kept", "checkpoint", "machine"}
 /// {"event": "stopped", "code", "message"}
 /// {"event": "finished", "machines": [{"checkpoints", "id", "machine", "now"}]}
 /// ```
-/// `time` counts milliseconds since the run began.
+/// `time` counts milliseconds since the run began. The `outcome` of a checkpoint is `{"durableMilliseconds", "id", "name",
+/// "pauseMilliseconds"}`, that of a restore `{"checkpoint", "milliseconds", "way"}`.
 extension RunEvent {
     /// The documents' format.
     public static let format: String = "fermata-events"

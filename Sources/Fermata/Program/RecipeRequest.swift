@@ -37,7 +37,12 @@ package struct RecipeRequest: Sendable {
         switch form {
         case .recipe: try ProgramOutput.data(recipe.json)
         case .json: try ProgramOutput.data(lab.plan(recipe, in: folder).json)
-        case .text: try ProgramOutput.data(lab.plan(recipe, in: folder).description)
+        case .text:
+            let terminal = Terminal.standardOutput
+            let lines = try lab.plan(recipe, in: folder).textLines
+            try ProgramOutput.data(
+                lines.map { line in line.colour.map { terminal.paint(line.text, $0) } ?? line.text }
+                    .joined(separator: "\n"))
         }
     }
 
@@ -71,5 +76,13 @@ package struct RecipeRequest: Sendable {
         if let lost { throw lost }
         guard !json else { return }
         for machine in outcome.machines { try ProgramOutput.data(machine.tree.drawing(of: machine.name)) }
+    }
+}
+
+extension Plan.TextLine {
+    fileprivate var colour: Terminal.Colour? {
+        if marks.contains(.delete) { return .red }
+        if marks.contains(.create) { return .green }
+        return marks.contains(.apply) ? .yellow : nil
     }
 }

@@ -4,25 +4,31 @@
 import Foundation
 import Glibc
 
-/// The terminal behind standard error, if there is one.
+/// The terminal behind standard error or standard output, if there is one.
 package struct Terminal: Sendable {
+    private let descriptor: CInt
     /// Whether lines may be drawn over.
     package let isInteractive: Bool
     /// Whether colours are wanted.
     package let hasColours: Bool
 
-    /// Looks at standard error and the environment.
-    package static var standardError: Terminal {
+    /// Where messages go.
+    package static var standardError: Terminal { Terminal(STDERR_FILENO) }
+    /// Where data goes.
+    package static var standardOutput: Terminal { Terminal(STDOUT_FILENO) }
+
+    /// Looks at a descriptor and the environment.
+    private init(_ descriptor: CInt) {
         let environment = ProcessInfo.processInfo.environment
-        let isInteractive = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
-        return Terminal(
-            isInteractive: isInteractive, hasColours: isInteractive && (environment["NO_COLOR"] ?? "").isEmpty)
+        self.descriptor = descriptor
+        isInteractive = isatty(descriptor) == 1 && environment["TERM"] != "dumb"
+        hasColours = isInteractive && (environment["NO_COLOR"] ?? "").isEmpty
     }
 
     /// The number of columns now.
     package var columns: Int {
         var size = winsize()
-        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        guard unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 
