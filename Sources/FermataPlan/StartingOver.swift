@@ -55,14 +55,14 @@ struct StartingOver {
                 .notOwned, place,
                 "machine \(definition.name.quoted) exists and was not made by recipe \(recipe.name.quoted)"
                     + maker(existing.owner),
-                suggestion: "choose another name, or delete it with 'fermata vm delete \(definition.name)'")
+                suggestion: "choose another name, or another lab with --store")
             return start
         }
         if existing.state == .running || existing.state == .paused {
             findings.error(
                 .inUse, place,
                 "machine \(definition.name.quoted) is \(existing.state?.rawValue ?? "in use"), and a run starts over",
-                suggestion: "turn it off first with 'fermata vm turn-off \(definition.name)'")
+                suggestion: "wait for the process that runs it, or end that one with Ctrl-C")
         }
         start.existing = existing
         // Without its digest nobody can say whether the definition changed; the missing file is an error of its own.

@@ -266,23 +266,23 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
         WrongInput(
             "a machine of nobody's", steps: [.start("web")], used { $0.owner = nil },
             "first-lab.lua:3: error: machine 'web' exists and was not made by recipe 'first-lab'; choose another name, "
-                + "or delete it with 'fermata vm delete web'"),
+                + "or another lab with --store"),
         WrongInput(
             "a machine of another recipe's", steps: [.start("web")], used { $0.owner?.recipe = "other" },
             "first-lab.lua:3: error: machine 'web' exists and was not made by recipe 'first-lab', but by recipe "
-                + "'other'; choose another name, or delete it with 'fermata vm delete web'"),
+                + "'other'; choose another name, or another lab with --store"),
         WrongInput(
             "a checkpoint of nobody's", steps: makesMine, Sample.used,
             "first-lab.lua:10: error: checkpoint 'mine' of machine 'web' exists and was not made by recipe "
                 + "'first-lab'; choose another name, or rename or delete that one"),
         WrongInput(
             "a running machine", steps: [], used { $0.state = .running },
-            "first-lab.lua:3: error: machine 'web' is running, and a run starts over; turn it off first with "
-                + "'fermata vm turn-off web'"),
+            "first-lab.lua:3: error: machine 'web' is running, and a run starts over; wait for the process "
+                + "that runs it, or end that one with Ctrl-C"),
         WrongInput(
             "a paused machine", steps: [], used { $0.state = .paused },
-            "first-lab.lua:3: error: machine 'web' is paused, and a run starts over; turn it off first with "
-                + "'fermata vm turn-off web'"),
+            "first-lab.lua:3: error: machine 'web' is paused, and a run starts over; wait for the process "
+                + "that runs it, or end that one with Ctrl-C"),
         WrongInput(
             "a changed machine with a checkpoint of nobody's", steps: [], used { $0.owner?.definition = "old" },
             "first-lab.lua:3: error: machine 'web' has changed in the recipe and must be made again, but holds "
