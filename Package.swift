@@ -83,6 +83,11 @@ let package = Package(
             ],
             swiftSettings: checked),
 
+        // What Scripts/bench measures; no product.
+        .executableTarget(
+            name: "FermataBench", dependencies: ["FermataEngine", "FermataModel", "QEMUDriver", system],
+            swiftSettings: checked),
+
         // Examples, each built and run by the tests.
         .executableTarget(
             name: "first-lab", dependencies: ["Fermata"], path: "Examples/first-lab", swiftSettings: checked),

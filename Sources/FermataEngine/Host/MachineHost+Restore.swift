@@ -24,6 +24,8 @@ public struct RestoreOutcome: Hashable, Sendable {
     public var way: Way
     /// How long it took until the guest ran, in microseconds.
     public var microseconds: Int64
+    /// How long the guest stood still, in microseconds; nil unless one process ran it before and after.
+    public var pauseMicroseconds: Int64?
 }
 
 extension MachineHost {
@@ -46,8 +48,9 @@ extension MachineHost {
             FaultPoint.restoreChildrenCreated.reach()
             let old = host.record.now.disks
             let way: RestoreOutcome.Way
+            let pause: Int64?
             do {
-                way = try await host.restore(restore)
+                (way, pause) = try await host.restore(restore)
             } catch {
                 // Once the configuration names the new children, the restore has happened.
                 if host.record.now.disks != restore.now.disks { DiskFiles.remove(restore.now.disks) }
@@ -56,7 +59,8 @@ extension MachineHost {
             FaultPoint.restoreResumed.reach()
             let took = ContinuousClock.now - began
             host.removeDiscarded(old)
-            return RestoreOutcome(checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)))
+            return RestoreOutcome(
+                checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
         }
     }
 
@@ -98,17 +102,16 @@ extension MachineHost {
         try differs("processors", "\(target.processors)", "\(state.description.traits.processors)")
     }
 
-    private func restore(_ restore: Restore) async throws -> RestoreOutcome.Way {
+    private func restore(_ restore: Restore) async throws -> (way: RestoreOutcome.Way, pause: Int64?) {
         guard let memory = restore.memory else {
             try await restoreWithoutMemory(restore)
-            return .off
+            return (.off, nil)
         }
         if let machine = running, canRestoreInPlace(restore, memory, machine) {
-            try await restoreInPlace(restore, memory, machine)
-            return .inPlace
+            return (.inPlace, try await restoreInPlace(restore, memory, machine))
         }
         try await restoreIntoFreshProcess(restore, memory)
-        return .freshProcess
+        return (.freshProcess, nil)
     }
 
     private func canRestoreInPlace(_ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine) -> Bool {
@@ -143,9 +146,11 @@ extension MachineHost {
     /// The running process takes the checkpoint's pages, devices and disks.
     ///
     /// Once anything of it is replaced it can only go on or be killed: then the machine is off on its old disks.
+    ///
+    /// - Returns: the pause in microseconds.
     private func restoreInPlace(
         _ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine
-    ) async throws {
+    ) async throws -> Int64 {
         let process = machine.process
         let image = try PageFile(reading: memory.image)
         let chains = try DiskFiles.open(restore.now, in: folder)
@@ -154,8 +159,9 @@ extension MachineHost {
         defer { machine.openGates() }
         machine.discardUnread()
         for disk in process.disks { _ = await disk.holdFlushes(limit: settings.flushPatience) }
+        let stopped: HypervisorTime
         do {
-            _ = try await process.stop()
+            stopped = try await process.stop()
         } catch {
             for disk in process.disks { disk.release(behind: nil) }
             throw error
@@ -182,7 +188,7 @@ extension MachineHost {
         console.rewind(to: memory.state.console, because: reason)
         machine.session.begin(because: reason)
         do {
-            _ = try await process.resume()
+            return try await process.resume().microseconds - stopped.microseconds
         } catch {
             if let running { await end(running, because: "it could not go on after a restore: \(error)") }
             throw error
