@@ -12,7 +12,7 @@ import Testing
             print("skipped: there is no script")
             return nil
         }
-        let command = "cd \(folder.path); stty cols 80; export TERM=xterm; \(line)"
+        let command = "cd \(folder.path); stty cols 80; unset NO_COLOR; export TERM=xterm; \(line)"
         let result = try await tool.run(["-qec", command, "/dev/null"])
         #expect(result.code == 0)
         return result.output.split { $0.isNewline || $0 == "\r" }

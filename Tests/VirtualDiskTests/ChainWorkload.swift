@@ -92,6 +92,7 @@ struct ChainWorkload {
             sealed.append((leaf, model))
             let old = chain
             chain = extended
+            leaf = child
             if Bool.random(using: &generator) { for _ in 0..<5 { try step() } }
             try chain.sealParents()
             #expect(throws: StorageError.self) { try old.write([1], at: 0) }
@@ -99,9 +100,9 @@ struct ChainWorkload {
             try chain.close()
             try VHD.createChild(at: child, of: leaf)
             sealed.append((leaf, model))
+            leaf = child
             chain = try DiskChain.open(child, beneath: folder.path, access: .readWrite)
         }
-        leaf = child
     }
 
     /// Reads everything back by this module, in odd pieces, and checks the extents.
