@@ -227,7 +227,6 @@ final class QMPConnection: Sendable {
     }
 
     private func deliver(_ event: QMPEvent) {
-        events.yield(event)
         let waiting = state.withLock { state in
             state.eventCount += 1
             state.lastEvents[event.name] = event
@@ -243,6 +242,8 @@ final class QMPConnection: Sendable {
             }
             return waiting
         }
+        // Only now: who reads the event may ask for the last one of its name.
+        events.yield(event)
         for continuation in waiting { continuation.resume(returning: .success(event)) }
     }
 
