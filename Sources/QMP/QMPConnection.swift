@@ -189,7 +189,7 @@ final class QMPConnection: Sendable {
 
     /// Handles one message; false when it ends the connection.
     private func handle(_ line: [UInt8]) -> Bool {
-        if line.allSatisfy({ $0 <= 0x20 }) { return true }
+        if line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { return true }
         let message: JSONValue
         do throws(JSONParser.Failure) {
             message = try JSONParser.parse(line)
