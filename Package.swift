@@ -107,7 +107,10 @@ let package = Package(
         tests(
             "FermataEngineTests",
             ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
-        tests("QEMUDriverTests", ["QEMUDriver", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+        .executableTarget(
+            name: "host-of-machine", dependencies: ["QEMUDriver", "FermataEngine", system], path: "Tests/HostOfMachine",
+            swiftSettings: checked),
+        tests("QEMUDriverTests", ["QEMUDriver", "host-of-machine", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests(
             "FermataExecutorTests",
             ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),

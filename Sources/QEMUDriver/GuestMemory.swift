@@ -53,6 +53,19 @@ struct GuestMemory: Sendable {
         throw Self.gone
     }
 
+    /// The changed pages by either way in which they can be found, which must find the same.
+    func scanBothWays() throws -> (byScan: [PageRun], byEntries: [PageRun]) {
+        let both = try process.whileUnreaped { process in
+            let pagemap = try PageScan.open(process)
+            return (
+                try PageScan.byScan(pagemap, at: base, pages: pages),
+                try PageScan.byEntries(pagemap, at: base, pages: pages)
+            )
+        }
+        guard let both else { throw Self.gone }
+        return both
+    }
+
     /// Copies runs to the buffer.
     func read(_ runs: [PageRun], into buffer: UnsafeMutableRawBufferPointer) throws(HypervisorError) {
         try unsafe transfer(runs, buffer.baseAddress, buffer.count, "read") { process, local, remote, count in

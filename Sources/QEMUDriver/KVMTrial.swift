@@ -23,7 +23,7 @@ enum KVMTrial {
                 "isa-debugcon,iobase=0x402,chardev=debug",
             ], descriptors: [pair.there], handedOver: [pair.there], afterwards: { _ in })
         guard let trial else { return false }
-        let said = await Thread.run {
+        let said = await BlockingWork.run {
             var waiting = pollfd(fd: pair.here.raw, events: Int16(POLLIN), revents: 0)
             var byte: UInt8 = 0
             guard unsafe poll(&waiting, 1, limit) > 0 else { return false }

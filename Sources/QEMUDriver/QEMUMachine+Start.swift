@@ -58,7 +58,7 @@ extension QEMUMachine {
                 throw error
             }
         } catch {
-            await Thread.run { server.stop() }
+            await BlockingWork.run { server.stop() }
             throw error as? HypervisorError
                 ?? HypervisorError(.failed, "Machine '\(launch.name)' could not be started: \(error).")
         }

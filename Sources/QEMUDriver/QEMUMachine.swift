@@ -63,7 +63,7 @@ final class QEMUMachine: VirtualMachine {
         let (monitorEvents, child, log, name) = (process.monitor.events, process.child, process.log, launch.name)
         ending = Task.detached {
             for await event in monitorEvents {
-                if let own = story.tell(event) { continuation.yield(own) }
+                for own in story.tell(event) { continuation.yield(own) }
             }
             let exit = await child.exit()
             continuation.yield(.ended(story.isExpectedToEnd ? nil : log.reason(of: name, exit)))
@@ -80,7 +80,6 @@ final class QEMUMachine: VirtualMachine {
 
     func resume() async throws -> HypervisorTime {
         try await asking { monitor throws(QMPError) in try await monitor.resume() }
-        story.resumed()
         return time(of: "RESUME")
     }
 

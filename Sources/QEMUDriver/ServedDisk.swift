@@ -16,7 +16,7 @@ struct ServedDisk: GuestDisk {
     }
 
     func holdFlushes(limit: Duration) async -> Bool {
-        await Thread.run { export.countFlushes(waitingUpTo: limit).oneWasInFlight }
+        await BlockingWork.run { export.countFlushes(waitingUpTo: limit).oneWasInFlight }
     }
 
     var heldFlushes: Int {
@@ -31,7 +31,7 @@ struct ServedDisk: GuestDisk {
         }
         let barrier = Barrier()
         _ = export.resumeFlushes(behind: barrier)
-        Thread.start { [name] in
+        BlockingWork.start { [name] in
             do {
                 try work()
                 barrier.complete()

@@ -189,7 +189,7 @@ final class QMPConnection: Sendable {
 
     /// Handles one message; false when it ends the connection.
     private func handle(_ line: [UInt8]) -> Bool {
-        if line.allSatisfy({ $0 <= 0x20 }) { return true }
+        if line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { return true }
         let message: JSONValue
         do throws(JSONParser.Failure) {
             message = try JSONParser.parse(line)
@@ -227,7 +227,6 @@ final class QMPConnection: Sendable {
     }
 
     private func deliver(_ event: QMPEvent) {
-        events.yield(event)
         let waiting = state.withLock { state in
             state.eventCount += 1
             state.lastEvents[event.name] = event
@@ -243,6 +242,8 @@ final class QMPConnection: Sendable {
             }
             return waiting
         }
+        // Only now: who reads the event may ask for the last one of its name.
+        events.yield(event)
         for continuation in waiting { continuation.resume(returning: .success(event)) }
     }
 

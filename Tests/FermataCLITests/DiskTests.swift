@@ -99,4 +99,21 @@ import Testing
         }
         #expect(try folder.contents() == before)
     }
+
+    @Test func `a machine whose disk is served for writing is in use`() async throws {
+        let folder = try TestFolder()
+        #expect(try await folder.fermata("run", "still.lua").code == 0)
+        let show = try await folder.fermata("vm", "show", "web", "--json").json
+        let disk = try #require(show["disks"]?.elements.first?["path"]?.text)
+        try await serving(disk, in: folder) { uri in
+            #expect(uri == "nbd+unix:///?socket=\(folder.path)/s")
+            let run = try await folder.fermata("run", "still.lua")
+            #expect(run.code == 2 && run.messages.contains("machine 'web' is running"), "\(run)")
+            let other = try await folder.fermata("disk", "serve", disk, "--socket", "other", "--read-only")
+            #expect(other.code == 1 && other.messages.contains("is in use"), "\(other)")
+            let same = try await folder.fermata("disk", "serve", "kernel", "--format", "raw", "--socket", "s")
+            #expect(same.code != 0)
+        }
+        #expect(try await folder.fermata("run", "still.lua").code == 0)
+    }
 }

@@ -49,7 +49,7 @@ import Testing
     @Test func `a recipe without end reaches the limit of steps`() throws {
         let sentence =
             "the script reached its limit of 100 steps and machines: look for an endless loop, or raise the limit"
-        let limits = LuaRecorder.Limits(steps: 100)
+        let limits = LuaRecorder.Limits(instructions: 1_000_000, steps: 100)
         try expectLimit("while true do web:start() end", limits, line: 2, sentence)
         try expectLimit("while true do pcall(revert) end", limits, line: 2, sentence)
         try expectLimit("while true do machine 'x' {} end", limits, line: 2, sentence)
@@ -59,7 +59,7 @@ import Testing
 
     @Test func `a recipe of endless text reaches the limit of text`() throws {
         let sentence = "the recipe's texts reached their limit of 1 MiB: write shorter ones, or raise the limit"
-        let limits = LuaRecorder.Limits(text: 1 << 20)
+        let limits = LuaRecorder.Limits(instructions: 1_000_000, text: 1 << 20)
         let text = "local s = ('x'):rep(100000)"
         try expectLimit("\(text)\nwhile true do web:run(s) end", limits, line: 3, sentence)
         try expectLimit("\(text)\nwhile true do web:run { s, s } end", limits, line: 3, sentence)
@@ -73,7 +73,8 @@ import Testing
     }
 
     @Test func `a script that prints without end reaches the limit of what it may print`() throws {
-        let error = try mistake("while true do print 'x' end", limits: LuaRecorder.Limits(printed: 1000))
+        let error = try mistake(
+            "while true do print 'x' end", limits: LuaRecorder.Limits(instructions: 1_000_000, printed: 1000))
         #expect(error.code == .limit)
         #expect(error.description == "lab.lua:2: error: the script printed more than its limit of 1000 B")
     }

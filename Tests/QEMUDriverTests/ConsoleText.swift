@@ -84,6 +84,20 @@ final class ConsoleText: Sendable {
         try await wait(from: start) { $0.contains(words) }
     }
 
+    /// Waits until the guest has started and its shell listens.
+    func guest(from start: Int = 0) async throws {
+        try await wait(for: "fermata tiny guest ready", from: start)
+        // What is typed before the shell has opened its terminal is lost.
+        while true {
+            let mark = mark
+            type("echo up-$((40 + 2))")
+            for _ in 1...60 {
+                if text(from: mark).contains("up-42") { return }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
     /// Types a line.
     func type(_ line: String) {
         _ = channel.write(Array("\(line)\n".utf8))

@@ -57,7 +57,7 @@ final class Lab: Sendable {
         let machine = try await start(launch(disks: disks, processors: processors))
         let console = ConsoleText(machine.console)
         _ = try await machine.resume()
-        try await console.wait(for: "fermata tiny guest ready")
+        try await console.guest()
         return (machine, console)
     }
 }
@@ -92,15 +92,31 @@ extension QEMUMachine {
     func bringBack(_ state: HeldState, _ console: ConsoleText, leavingOut stale: Int? = nil) async throws -> Int {
         _ = try await stop()
         let mark = console.mark
-        for run in try changedPages() {
-            for page in run.first..<run.first + run.count where page != stale {
-                let bytes = state.memory[page * PageRun.pageSize..<(page + 1) * PageRun.pageSize]
-                try unsafe Array(bytes).withUnsafeBytes {
-                    try unsafe writeMemory([PageRun(first: page, count: 1)], from: $0)
-                }
-            }
+        let runs = try changedPages().flatMap { run in
+            guard let stale, (run.first..<run.first + run.count).contains(stale) else { return [run] }
+            return [
+                PageRun(first: run.first, count: stale - run.first),
+                PageRun(first: stale + 1, count: run.first + run.count - stale - 1),
+            ].filter { $0.count > 0 }
         }
+        var bytes: [UInt8] = []
+        for run in runs {
+            bytes += state.memory[run.first * PageRun.pageSize..<(run.first + run.count) * PageRun.pageSize]
+        }
+        try unsafe bytes.withUnsafeBytes { try unsafe writeMemory(runs, from: $0) }
         try await loadDevices(state.devices)
         return mark
+    }
+}
+
+/// Whether two memories are equal; at the speed of the C library, in a debug build too.
+func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+    unsafe one.withUnsafeBytes { one in
+        unsafe other.withUnsafeBytes { other in
+            guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
+                return one.count == other.count
+            }
+            return unsafe memcmp(first, second, one.count) == 0
+        }
     }
 }

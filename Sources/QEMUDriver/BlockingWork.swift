@@ -4,7 +4,7 @@
 import QMP
 
 /// Work that blocks, away from the threads that Swift's tasks share.
-enum Thread {
+enum BlockingWork {
     /// Runs the work on a thread of its own; without one, on this.
     static func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
         await withCheckedContinuation { (continuation: CheckedContinuation<Result, Never>) in
