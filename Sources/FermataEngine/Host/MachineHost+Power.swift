@@ -64,7 +64,9 @@ extension MachineHost {
 
     /// Resets the machine as its reset button does.
     public func reset() async throws {
-        try await requireRunning("reset").process.reset()
+        let machine = try requireRunning("a reset")
+        try await machine.process.reset()
+        machine.session.begin(because: EngineError(.guest, "the machine was reset while the command ran"))
     }
 
     /// Starts a process for a configuration, held; not yet the host's machine.
