@@ -119,10 +119,14 @@ let package = Package(
         tests(
             "FermataCLITests",
             ["FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system, subprocess]),
+        // A host that a test kills.
+        .executableTarget(
+            name: "lab-host", dependencies: ["FermataEngine", "FermataModel", "QEMUDriver", system],
+            path: "Tests/LabHost", swiftSettings: checked),
         tests(
             "MachineTests",
             [
-                "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
+                "lab-host", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
                 "BlockStorage", "NBD",
                 "FermataTestSupport", system, subprocess,
             ]),

@@ -1,0 +1,106 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataEngine
+import FermataModel
+import Glibc
+import QEMUDriver
+import SystemPackage
+
+/// A host of one machine that does what its arguments say, and tells of each before and after.
+///
+/// It is there to be killed: unlike a run of a recipe it goes on from a checkpoint that an earlier host left.
+/// ```
+/// lab-host LAB MACHINE OPERATION...
+///   create=GUEST        makes the lab and the machine, from the guest's folder
+///   open                does nothing but take hold of the machine
+///   start  off  revert
+///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
+///
+/// begin NUMBER OPERATION
+/// end NUMBER RESULT         of `tick` the newest tick, of all others now's first disk
+/// failed NUMBER MESSAGE     the next operation follows all the same
+/// ```
+@main struct LabHost {
+    private static let tick = "tick [0-9]+ mono [^\n]* bad [0-9]+"
+
+    private let folder: LabFolder
+    private let name: MachineName
+    private var machine: MachineHost?
+
+    static func main() async {
+        let arguments = CommandLine.arguments.dropFirst()
+        guard arguments.count > 2 else { exit(2) }
+        var host = LabHost(
+            folder: LabFolder(FilePath(arguments[1])), name: MachineName(arguments[2]), machine: nil)
+        var isWhole = true
+        for (number, operation) in arguments.dropFirst(2).enumerated() {
+            say("begin \(number) \(operation)")
+            do {
+                say("end \(number) \(try await host.perform(operation))")
+            } catch {
+                say("failed \(number) \(error)")
+                isWhole = false
+            }
+        }
+        await host.machine?.turnOff()
+        exit(isWhole ? 0 : 1)
+    }
+
+    /// Lines must be out before the process is killed.
+    private static func say(_ line: String) {
+        _ = try? FileDescriptor.standardOutput.writeAll(Array((line + "\n").utf8))
+    }
+
+    private mutating func perform(_ operation: String) async throws -> String {
+        let parts = operation.split(separator: "=", maxSplits: 1).map(String.init)
+        let value = parts.count > 1 ? parts[1] : ""
+        if parts[0] == "create" { try create(guest: FilePath(value)) }
+        let host = try held()
+        switch parts[0] {
+        case "create", "open": break
+        case "start":
+            try await host.start()
+            _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
+        case "off": await host.turnOff()
+        case "shell":
+            let result = try await host.run(.shell(value), within: .minutes(2))
+            guard result.exitCode == 0 else { throw Failure(description: "exit code \(result.exitCode): \(value)") }
+        case "tick":
+            var text = ""
+            for _ in 0..<(Int(value) ?? 1) {
+                text = try await host.waitForConsole(.pattern(Self.tick), within: .minutes(2))
+            }
+            return text
+        case "checkpoint", "replace":
+            _ = try await host.checkpoint(
+                CheckpointRequest(name: CheckpointName(value), replaces: parts[0] == "replace"))
+        case "apply": _ = try await host.apply(host.files.checkpoint(value).id)
+        case "revert": _ = try await host.revert()
+        case "delete": try await host.delete([host.files.checkpoint(value).id])
+        default: throw Failure(description: "unknown operation")
+        }
+        return await host.files.now.disks.first?.path ?? ""
+    }
+
+    private func create(guest: FilePath) throws {
+        let definition = MachineDefinition(
+            name: name, memory: .mebibytes(192), processors: 1,
+            boot: .init(
+                kernel: "vmlinuz", initrd: "initrd.gz",
+                arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"),
+            disks: [.init(name: "system", size: .mebibytes(64))])
+        _ = try LabFolder.create(folder.path).createMachine(definition, file: { guest.appending($0) })
+    }
+
+    private mutating func held() throws -> MachineHost {
+        if let machine { return machine }
+        let host = try MachineHost(of: LabFolder.open(folder.path).machine(name), hypervisor: QEMUDriver())
+        machine = host
+        return host
+    }
+
+    private struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+}
