@@ -19,21 +19,27 @@ struct ConsoleLog {
     private(set) var segments: [Segment] = []
 
     init(_ text: String) {
+        // The newest write that was flushed since the last tick.
         var pending: UInt64 = 0
         for line in text.split(whereSeparator: \.isNewline) {
-            if let tick = Tick(line) {
-                if let last = segments.last?.ticks.last, tick.number == last.number + 1 {
-                    segments[segments.count - 1].ticks.append(tick)
-                    segments[segments.count - 1].flushed = max(segments[segments.count - 1].flushed, pending)
-                } else {
-                    segments.append(Segment(ticks: [tick], flushed: 0))
-                }
-                segments[segments.count - 1].flushed = max(segments[segments.count - 1].flushed, tick.flushed)
-                pending = 0
-            } else {
+            guard let tick = Tick(line) else {
                 pending = max(pending, Tick.flushed(in: String(line)))
+                continue
             }
+            if let last = segments.last?.ticks.last, tick.number == last.number + 1 {
+                segments[segments.count - 1].ticks.append(tick)
+                add(pending)
+            } else {
+                segments.append(Segment(ticks: [tick], flushed: 0))
+            }
+            add(tick.flushed)
+            pending = 0
         }
-        if !segments.isEmpty { segments[segments.count - 1].flushed = max(segments[segments.count - 1].flushed, pending) }
+        add(pending)
+    }
+
+    private mutating func add(_ flushed: UInt64) {
+        guard !segments.isEmpty else { return }
+        segments[segments.count - 1].flushed = max(segments[segments.count - 1].flushed, flushed)
     }
 }
