@@ -225,6 +225,7 @@ extension MachineHost {
         let digest = try unsafe MemoryImage.write(
             to: folder.memoryImage(id), base: machine.base, changed: moment.changed,
             pages: UnsafeRawBufferPointer(pages.bytes(count)))
+        checkedImages[id] = try PageFile(reading: folder.memoryImage(id)).stamp()
         let state = SavedState(
             description: SavedState.Description(
                 machine: record.id, checkpoint: id, traits: machine.process.traits,

@@ -23,6 +23,7 @@ extension MachineHost {
             FaultPoint.checkpointRemoved.reach()
             try FileSystem.removeAll(folder.memoryFolder(id))
             try FileSystem.remove(folder.flatImage(id))
+            checkedImages[id] = nil
         }
         record = try MachineRecord(reading: folder)
         try Recovery(of: folder).removeUnneededDisks()

@@ -3,6 +3,7 @@
 
 import BlockStorage
 public import FermataModel
+import Hashing
 import SystemPackage
 import VirtualDisk
 
@@ -70,8 +71,7 @@ extension MachineHost {
         if target.checkpoint?.hasMemory == true {
             let state = try SavedState(reading: folder.deviceState(id))
             try check(state, of: id, target)
-            memory = Restore.Memory(
-                state: state, image: try FlatImage.of(id, in: folder, digest: state.description.memoryDigest))
+            memory = try prepare(state, of: id, target)
         }
         var now = target
         now.name = record.now.name
@@ -82,6 +82,29 @@ extension MachineHost {
         now.ancestors = [id] + target.ancestors
         now.disks = try DiskFiles.createChildren(of: target, in: folder)
         return Restore(id: id, now: now, memory: memory)
+    }
+
+    /// Checks the memory's pages as far as they have not been checked, and finds where they are taken from.
+    private func prepare(
+        _ state: SavedState, of id: GUID, _ target: Configuration
+    ) throws(EngineError) -> Restore.Memory {
+        let image = try MemoryImage(reading: folder.memoryImage(id))
+        guard image.digest.description == state.description.memoryDigest else {
+            throw EngineError(
+                .damaged,
+                "\(image.path): expected the memory with digest \(state.description.memoryDigest), found "
+                    + "\(image.digest); the two files of this checkpoint do not belong together")
+        }
+        guard let running, canRestoreInPlace(id, target, state, running) else {
+            let flat = try FlatImage.of(id, in: folder, from: image)
+            return Restore.Memory(state: state, source: .mapped(flat))
+        }
+        let stamp = try image.file.stamp()
+        if checkedImages[id] != stamp {
+            try image.check()
+            checkedImages[id] = stamp
+        }
+        return Restore.Memory(state: state, source: .copied(image))
     }
 
     private func check(_ state: SavedState, of id: GUID, _ target: Configuration) throws(EngineError) {
@@ -107,19 +130,24 @@ extension MachineHost {
             try await restoreWithoutMemory(restore)
             return (.off, nil)
         }
-        if let machine = running, canRestoreInPlace(restore, memory, machine) {
-            return (.inPlace, try await restoreInPlace(restore, memory, machine))
+        switch memory.source {
+        case .copied(let image):
+            let machine = try requireRunning("a restore in place")
+            return (.inPlace, try await restoreInPlace(restore, memory.state, image, machine))
+        case .mapped(let image):
+            try await restoreIntoFreshProcess(restore, memory.state, image)
+            return (.freshProcess, nil)
         }
-        try await restoreIntoFreshProcess(restore, memory)
-        return (.freshProcess, nil)
     }
 
-    private func canRestoreInPlace(_ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine) -> Bool {
-        guard machine.knowsPages(of: restore.id), memory.state.mismatch(with: machine.process.traits) == nil,
-            hardware(of: restore.now) == hardware(of: record.now)
+    private func canRestoreInPlace(
+        _ id: GUID, _ target: Configuration, _ state: SavedState, _ machine: RunningMachine
+    ) -> Bool {
+        guard machine.knowsPages(of: id), state.mismatch(with: machine.process.traits) == nil,
+            hardware(of: target) == hardware(of: record.now)
         else { return false }
         return switch settings.restoreWay {
-        case .automatic: hardware(of: restore.now).guestClockGoesBack
+        case .automatic: hardware(of: target).guestClockGoesBack
         case .inPlace: true
         case .freshProcess: false
         }
@@ -143,82 +171,17 @@ extension MachineHost {
         if let machine { await end(machine, because: "a checkpoint without memory was applied") }
     }
 
-    /// The running process takes the checkpoint's pages, devices and disks.
-    ///
-    /// Once anything of it is replaced it can only go on or be killed: then the machine is off on its old disks.
-    ///
-    /// - Returns: the pause in microseconds.
-    private func restoreInPlace(
-        _ restore: Restore, _ memory: Restore.Memory, _ machine: RunningMachine
-    ) async throws -> Int64 {
-        let process = machine.process
-        let image = try PageFile(reading: memory.image)
-        let chains = try DiskFiles.open(restore.now, in: folder)
-        try pages.reserve(try process.changedPages().reduce(0) { $0 + $1.byteCount } + (16 << 20))
-        machine.shutGates()
-        defer { machine.openGates() }
-        machine.discardUnread()
-        for disk in process.disks { _ = await disk.holdFlushes(limit: settings.flushPatience) }
-        let stopped: HypervisorTime
-        do {
-            stopped = try await process.stop()
-        } catch {
-            for disk in process.disks { disk.release(behind: nil) }
-            throw error
-        }
-        FaultPoint.restoreStopped.reach()
-        do {
-            machine.discardUnread()
-            process.console.receivePending(console.append)
-            process.agent.receivePending { _ in }
-            for (disk, chain) in zip(process.disks, chains) { try disk.replace(with: chain) }
-            FaultPoint.restoreSwapped.reach()
-            let changed = try process.changedPages()
-            try rewrite(changed, of: process, from: image)
-            try await process.loadDevices(memory.state.devices)
-            FaultPoint.restoreLoaded.reach()
-            try commitNow(restore.now, fault: .restoreCommit)
-        } catch {
-            await end(machine, because: "a restore failed half-way: \(error)")
-            throw error
-        }
-        running?.chains = chains
-        for disk in process.disks { disk.release(behind: nil) }
-        let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
-        console.rewind(to: memory.state.console, because: reason)
-        machine.session.begin(because: reason)
-        do {
-            return try await process.resume().microseconds - stopped.microseconds
-        } catch {
-            if let running { await end(running, because: "it could not go on after a restore: \(error)") }
-            throw error
-        }
-    }
-
-    private func rewrite(_ runs: [PageRun], of process: any VirtualMachine, from image: PageFile) throws {
-        let count = runs.reduce(0) { $0 + $1.byteCount }
-        try pages.reserve(count)
-        let buffer = unsafe pages.bytes(count)
-        var offset = 0
-        for run in runs {
-            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + run.byteCount])
-            try unsafe image.read(into: part, at: run.first * PageRun.pageSize)
-            offset += run.byteCount
-        }
-        try unsafe process.writeMemory(runs, from: UnsafeRawBufferPointer(buffer))
-    }
-
     /// A fresh process maps the checkpoint's image and takes its devices, while the old one only stands stopped.
-    private func restoreIntoFreshProcess(_ restore: Restore, _ memory: Restore.Memory) async throws {
+    private func restoreIntoFreshProcess(_ restore: Restore, _ state: SavedState, _ image: FilePath) async throws {
         let chains = try DiskFiles.open(restore.now, in: folder)
         let old = running
         let fresh = try await launch(
-            restore.now, chains: chains, base: memory.image, baseCheckpoint: restore.id,
-            clockBase: memory.state.description.clockBase)
+            restore.now, chains: chains, base: image, baseCheckpoint: restore.id,
+            clockBase: state.description.clockBase)
         old?.shutGates()
         defer { old?.openGates() }
         do {
-            if let mismatch = memory.state.mismatch(with: fresh.process.traits) {
+            if let mismatch = state.mismatch(with: fresh.process.traits) {
                 throw EngineError(
                     .incompatible,
                     "the memory of checkpoint \(restore.id) of machine '\(folder.name)' does not fit "
@@ -226,7 +189,7 @@ extension MachineHost {
             }
             _ = try await old?.process.stop()
             FaultPoint.restoreStopped.reach()
-            try await fresh.process.loadDevices(memory.state.devices)
+            try await fresh.process.loadDevices(state.devices)
             FaultPoint.restoreLoaded.reach()
             try commitNow(restore.now, fault: .restoreCommit)
         } catch {
@@ -243,7 +206,7 @@ extension MachineHost {
             // A reader that was in the middle of it has handed over its last bytes when this returns.
             old.process.console.receivePending { _ in }
         }
-        console.rewind(to: memory.state.console, because: reason)
+        console.rewind(to: state.console, because: reason)
         adopt(fresh)
         do {
             _ = try await fresh.process.resume()
@@ -272,8 +235,15 @@ struct Restore: Sendable {
     /// The memory and devices of a checkpoint.
     struct Memory: Sendable {
         var state: SavedState
-        /// The flat image of the memory.
-        var image: FilePath
+        var source: Source
+    }
+
+    /// Where the pages are taken from.
+    enum Source: Sendable {
+        /// A fresh process maps the flat image.
+        case mapped(FilePath)
+        /// The running process gets those that differ, from the `.bin` itself.
+        case copied(MemoryImage)
     }
 
     let id: GUID

@@ -25,6 +25,8 @@ public actor MachineHost {
     let hypervisor: any Hypervisor
     let lock: FolderLock
     let pages = PageBuffer()
+    /// The memory images whose pages this host has written itself or checked, as they were then.
+    var checkedImages: [GUID: PageFile.Stamp] = [:]
     var settings: HostSettings
     var record: MachineRecord
     var running: RunningMachine?

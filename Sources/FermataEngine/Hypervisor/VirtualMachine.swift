@@ -116,6 +116,9 @@ public struct PageRun: Hashable, Sendable {
 
     /// The run's size in bytes.
     public var byteCount: Int { count * PageRun.pageSize }
+
+    /// The number of the page behind the last.
+    var end: Int { first + count }
 }
 
 /// A moment by the hypervisor's own clock, in microseconds.

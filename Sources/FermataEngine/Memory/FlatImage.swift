@@ -21,16 +21,9 @@ enum FlatImage {
     }
 
     /// A checkpoint's image, made from its `.bin` if it is not there.
-    ///
-    /// - Parameter digest: what the checkpoint's `.vsv` says of the `.bin`.
-    static func of(_ checkpoint: GUID, in folder: MachineFolder, digest: String) throws(EngineError) -> FilePath {
-        let image = try MemoryImage(reading: folder.memoryImage(checkpoint))
-        guard image.digest.description == digest else {
-            throw EngineError(
-                .damaged,
-                "\(image.path): expected the memory with digest \(digest), found \(image.digest); the two "
-                    + "files of this checkpoint do not belong together")
-        }
+    static func of(
+        _ checkpoint: GUID, in folder: MachineFolder, from image: MemoryImage
+    ) throws(EngineError) -> FilePath {
         let path = folder.flatImage(checkpoint)
         if let status = FileSystem.status(of: path), status.st_size == Int64(image.memory) { return path }
         return try make(path) { file throws(EngineError) in try image.expand(into: file) }

@@ -33,12 +33,14 @@ struct MemoryImage {
     let memory: Int
     /// The runs of stored pages.
     let runs: [PageRun]
+    /// How many pages are stored before each run.
+    let pagesBefore: [Int]
     /// The digest that stands for the whole image.
     let digest: Digest
-    private let pagesDigest: [UInt8]
-    private let file: PageFile
+    let pagesDigest: [UInt8]
+    let file: PageFile
 
-    /// Opens an image and checks its header and its run table; the pages are checked by whoever reads them all.
+    /// Opens an image and checks its header and its run table, not its pages.
     init(reading path: FilePath) throws(EngineError) {
         self.path = path
         file = try PageFile(reading: path)
@@ -73,6 +75,11 @@ struct MemoryImage {
             throw MemoryImage.damage(path, "a run table whose checksum fits", "another")
         }
         runs = try MemoryImage.runs(in: table, count: Int(count), pages: Int(pages), of: memory, path: path)
+        var before = 0
+        pagesBefore = runs.map { run in
+            defer { before += run.count }
+            return before
+        }
     }
 
     private static func runs(
@@ -96,30 +103,6 @@ struct MemoryImage {
         return runs
     }
 
-    /// Writes all pages to their places in a new sparse file, checking their digest on the way.
-    func expand(into flat: PageFile) throws(EngineError) {
-        try flat.truncate(to: memory)
-        var hash = SHA256()
-        var offset = MemoryImage.headerSize
-        let buffer = PageBuffer()
-        try buffer.reserve(MemoryImage.chunk)
-        for run in runs {
-            var done = 0
-            while done < run.byteCount {
-                let step = min(MemoryImage.chunk, run.byteCount - done)
-                let bytes = unsafe buffer.bytes(step)
-                try unsafe file.read(into: bytes, at: offset)
-                unsafe hash.update(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)))
-                try unsafe flat.write(UnsafeRawBufferPointer(bytes), at: run.first * MemoryImage.pageSize + done)
-                offset += step
-                done += step
-            }
-        }
-        guard hash.finish().bytes == pagesDigest else {
-            throw MemoryImage.damage(path, "pages whose checksum fits", "others")
-        }
-    }
-
     static let chunk = 1 << 20
 
     private static func bytes(of file: PageFile, at offset: Int, count: Int) throws(EngineError) -> [UInt8] {
@@ -135,7 +118,7 @@ struct MemoryImage {
         return bytes
     }
 
-    private static func damage(_ path: FilePath, _ expected: String, _ found: String) -> EngineError {
+    static func damage(_ path: FilePath, _ expected: String, _ found: String) -> EngineError {
         EngineError(
             .damaged,
             "\(path): expected \(expected), found \(found); this checkpoint's memory cannot be used, its "

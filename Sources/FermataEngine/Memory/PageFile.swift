@@ -47,6 +47,24 @@ import SystemPackage
         return Int(status.st_size)
     }
 
+    /// What changes when anybody writes to the file or puts another in its place.
+    func stamp() throws(EngineError) -> Stamp {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw failure("reading") }
+        return Stamp(
+            device: status.st_dev, inode: status.st_ino, size: status.st_size,
+            seconds: status.st_ctim.tv_sec, nanoseconds: status.st_ctim.tv_nsec)
+    }
+
+    /// A file's identity and the time of its last change.
+    struct Stamp: Hashable {
+        fileprivate var device: dev_t
+        fileprivate var inode: ino_t
+        fileprivate var size: off_t
+        fileprivate var seconds: Int
+        fileprivate var nanoseconds: Int
+    }
+
     /// Fills the buffer from an offset.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(EngineError) {
         var filled = 0

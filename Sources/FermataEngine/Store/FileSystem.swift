@@ -105,11 +105,23 @@ enum FileSystem {
     ///
     /// The temporary name begins with a dot, so a reader never takes it for a configuration.
     static func commit(_ bytes: [UInt8], to path: FilePath, fault: FaultPoint? = nil) throws(EngineError) {
+        try commit(try prepare(bytes, for: path), to: path, fault: fault)
+    }
+
+    /// The first half of a commit: the bytes are durable beside their place, under a name that means nothing.
+    static func prepare(_ bytes: [UInt8], for path: FilePath) throws(EngineError) -> FilePath {
         let folder = path.removingLastComponent()
         let temporary = folder.appending(".\(path.lastComponent?.string ?? "file").new")
         try write(bytes, to: temporary)
+        return temporary
+    }
+
+    /// The second half: the prepared file gets its name.
+    static func commit(
+        _ prepared: FilePath, to path: FilePath, fault: FaultPoint? = nil
+    ) throws(EngineError) {
         fault?.before()
-        try move(temporary, to: path)
+        try move(prepared, to: path)
         fault?.after()
     }
 

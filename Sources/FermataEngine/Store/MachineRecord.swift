@@ -47,6 +47,17 @@ public struct MachineRecord: Sendable {
         self.checkpoints = checkpoints
     }
 
+    /// The files with another configuration for now.
+    func replacing(now: Configuration) -> MachineRecord {
+        MachineRecord(folder: folder, now: now, checkpoints: checkpoints)
+    }
+
+    private init(folder: MachineFolder, now: Configuration, checkpoints: [GUID: Configuration]) {
+        self.folder = folder
+        self.now = now
+        self.checkpoints = checkpoints
+    }
+
     /// The nearest of a configuration's ancestors that exists.
     func parent(of configuration: Configuration) -> GUID? {
         configuration.ancestors.first { checkpoints[$0] != nil }

@@ -1,0 +1,82 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import BlockStorage
+import FermataModel
+import SystemPackage
+import VirtualDisk
+
+extension MachineHost {
+    /// The running process takes the checkpoint's pages, devices and disks.
+    ///
+    /// What the pause needs is made ready before it: the disks are open, the configuration is durable beside its
+    /// place, and the pages that differ so far are in memory. Once anything of the machine is replaced it can only go
+    /// on or be killed: then it is off on its old disks.
+    ///
+    /// - Returns: the pause in microseconds.
+    func restoreInPlace(
+        _ restore: Restore, _ state: SavedState, _ image: MemoryImage, _ machine: RunningMachine
+    ) async throws -> Int64 {
+        let process = machine.process
+        let chains = try DiskFiles.open(restore.now, in: folder)
+        let configuration = try FileSystem.prepare(
+            restore.now.xml(), for: folder.configuration(of: restore.now.machine))
+        defer { try? FileSystem.remove(configuration) }
+        let now = try Configuration(reading: configuration)
+        let foreseen = try process.changedPages()
+        try pages.reserve(foreseen.byteCount + (16 << 20))
+        try unsafe image.read(foreseen, into: pages.bytes(foreseen.byteCount))
+        machine.shutGates()
+        defer { machine.openGates() }
+        machine.discardUnread()
+        for disk in process.disks { _ = await disk.holdFlushes(limit: settings.flushPatience) }
+        let stopped: HypervisorTime
+        do {
+            stopped = try await process.stop()
+        } catch {
+            for disk in process.disks { disk.release(behind: nil) }
+            throw error
+        }
+        FaultPoint.restoreStopped.reach()
+        do {
+            machine.discardUnread()
+            process.console.receivePending(console.append)
+            process.agent.receivePending { _ in }
+            for (disk, chain) in zip(process.disks, chains) { try disk.replace(with: chain) }
+            FaultPoint.restoreSwapped.reach()
+            try rewrite(process, foreseen: foreseen, from: image)
+            try await process.loadDevices(state.devices)
+            FaultPoint.restoreLoaded.reach()
+            try FileSystem.commit(
+                configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
+            record = record.replacing(now: now)
+        } catch {
+            await end(machine, because: "a restore failed half-way: \(error)")
+            throw error
+        }
+        running?.chains = chains
+        for disk in process.disks { disk.release(behind: nil) }
+        let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
+        console.rewind(to: state.console, because: reason)
+        machine.session.begin(because: reason)
+        do {
+            return try await process.resume().microseconds - stopped.microseconds
+        } catch {
+            if let running { await end(running, because: "it could not go on after a restore: \(error)") }
+            throw error
+        }
+    }
+
+    /// Makes every changed page of the process what it is in the image.
+    ///
+    /// - Parameter foreseen: those whose content the buffer holds already.
+    private func rewrite(_ process: any VirtualMachine, foreseen: [PageRun], from image: MemoryImage) throws {
+        let others = try process.changedPages().subtracting(foreseen)
+        try unsafe process.writeMemory(foreseen, from: UnsafeRawBufferPointer(pages.bytes(foreseen.byteCount)))
+        guard !others.isEmpty else { return }
+        let count = others.byteCount
+        try pages.reserve(count)
+        try unsafe image.read(others, into: pages.bytes(count))
+        try unsafe process.writeMemory(others, from: UnsafeRawBufferPointer(pages.bytes(count)))
+    }
+}
