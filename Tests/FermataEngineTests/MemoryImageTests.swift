@@ -69,6 +69,34 @@ struct MemoryImageTests {
         #expect(image.runs.reduce(0) { $0 + $1.count } == Self.pages - zeros.count, "seed \(seed)")
     }
 
+    @Test(arguments: 1...12)
+    func `any runs of an image read as the memory was`(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        let sample = Sample(seed: seed)
+        let image = try sample.write(in: folder)
+        var random = SplitMix(seed: seed)
+        for _ in 0..<20 {
+            let wanted = [PageRun].random(below: Self.pages, using: &random)
+            var bytes = [UInt8](repeating: 0xEE, count: wanted.byteCount)
+            try unsafe bytes.withUnsafeMutableBytes { try unsafe image.read(wanted, into: $0) }
+            let expected = wanted.flatMap { sample.expected[$0.first * 4096..<$0.end * 4096] }
+            #expect(bytes == expected, "seed \(seed), \(wanted)")
+        }
+    }
+
+    @Test(arguments: 1...12)
+    func `the difference of two lists of runs is that of their pages`(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        for _ in 0..<200 {
+            let all = [PageRun].random(below: 60, using: &random)
+            let others = [PageRun].random(below: 60, using: &random)
+            let rest = all.subtracting(others)
+            let expected = Set(all.flatMap { $0.first..<$0.end }).subtracting(others.flatMap { $0.first..<$0.end })
+            #expect(rest.flatMap { $0.first..<$0.end } == expected.sorted(), "seed \(seed): \(all) - \(others)")
+            #expect(rest.allSatisfy { $0.count > 0 }, "seed \(seed): \(all) - \(others)")
+        }
+    }
+
     @Test func `a memory of zeros takes a header only`() throws {
         let folder = try TemporaryFolder()
         try folder.write([UInt8](repeating: 0, count: 1 << 20), to: "base")
@@ -102,6 +130,20 @@ struct MemoryImageTests {
             try folder.write(Array(bytes[..<length]), to: "m.bin")
             #expect(throws: EngineError.self) { try MemoryImage(reading: folder.path.appending("m.bin")) }
         }
+    }
+}
+
+extension [PageRun] {
+    /// Some runs in order, which may touch each other.
+    fileprivate static func random(below limit: Int, using random: inout SplitMix) -> [PageRun] {
+        var runs: [PageRun] = []
+        var page = Int.random(in: 0...limit / 4, using: &random)
+        while page < limit {
+            runs.append(
+                PageRun(first: page, count: Int.random(in: 1...Swift.min(limit / 4, limit - page), using: &random)))
+            page += runs[runs.count - 1].count + Int.random(in: 0...limit / 4, using: &random)
+        }
+        return runs
     }
 }
 
