@@ -63,7 +63,7 @@ class PeerMachine:
         for _, theirs in pairs.values():
             theirs.close()
         self.monitor, self.console = pairs["qmp"][0].makefile("rw"), pairs["console"][0]
-        self.events, self.text, self.agent = [], b"", Agent(pairs["agent"][0])
+        self.events, self.text, self.taken, self.agent = [], b"", b"", Agent(pairs["agent"][0])
         if "QMP" not in json.loads(self.monitor.readline() or "{}"):
             fail(f"{self.name} did not start: {open(self.log).read()[-400:]}")
         self.qmp("qmp_capabilities")
@@ -129,6 +129,7 @@ class PeerMachine:
                 self.receive() or fail(f"{self.name}: no tick within {PATIENCE} s")
                 continue
             self.text = rest
+            self.taken = self.taken[-4000:] + line + end
             tick = Tick.parse(line.decode(errors="replace").strip())
             if tick:
                 return tick
@@ -188,7 +189,7 @@ class PeerMachine:
         if not before.number < tick.number <= newest + 1 + min(self.garbled, 1):
             raise WrongRestore(
                 f"{self.name}: tick {tick.number} is the first of a checkpoint whose last is one of {before.number} "
-                f"to {newest}")
+                f"to {newest}; the console had {self.taken[-400:]!r}")
         self.last = tick
         check_future(self.name, tick, before, self.discarded)
         self.ticks(3)
