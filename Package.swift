@@ -110,7 +110,9 @@ let package = Package(
         .executableTarget(
             name: "host-of-machine", dependencies: ["QEMUDriver", "FermataEngine", system], path: "Tests/HostOfMachine",
             swiftSettings: checked),
-        tests("QEMUDriverTests", ["QEMUDriver", "host-of-machine", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+        tests(
+            "QEMUDriverTests",
+            ["QEMUDriver", "host-of-machine", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
         tests(
             "FermataExecutorTests",
             ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
