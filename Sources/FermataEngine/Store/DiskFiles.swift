@@ -63,7 +63,8 @@ enum DiskFiles {
                 let child = place.appending("\(id).avhd")
                 children.append(Configuration.Disk(name: disk.name, path: child.string))
                 try VHD.createChild(
-                    at: child, of: parent, identity: DiskIdentity(bytes: id.bytes) ?? .random())
+                    at: child, of: parent, identity: DiskIdentity(bytes: id.bytes) ?? .random(),
+                    permissions: .ownerReadWrite)
             }
             try FileSystem.synchronize(place)
         } catch {

@@ -52,7 +52,8 @@ extension LabFolder {
         for (index, disk) in definition.disks.enumerated() {
             let path = target.baseDisk(disk.name, isFirst: index == 0, fileExtension: "vhd")
             guard let name = path.lastComponent else { continue }
-            try VHD.create(at: unfinished.appending(name), size: disk.size.bytes, kind: .dynamic)
+            try VHD.create(
+                at: unfinished.appending(name), size: disk.size.bytes, kind: .dynamic, permissions: .ownerReadWrite)
             disks.append(Configuration.Disk(name: disk.name, path: path.string))
         }
         let configuration = Configuration(

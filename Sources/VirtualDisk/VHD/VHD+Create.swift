@@ -12,8 +12,10 @@ extension VHD {
     ///   - path: a file that does not exist yet.
     ///   - size: a multiple of 512 up to 2040 GiB.
     ///   - kind: fixed or dynamic.
+    ///   - permissions: what the process's mask is taken from.
     public static func create(
-        at path: FilePath, size: UInt64, kind: DiskKind = .dynamic, identity: DiskIdentity = .random()
+        at path: FilePath, size: UInt64, kind: DiskKind = .dynamic, identity: DiskIdentity = .random(),
+        permissions: FilePermissions = newFile
     ) throws(DiskError) {
         let type: VHDFooter.DiskType
         switch kind {
@@ -27,7 +29,7 @@ extension VHD {
                 .invalidArgument, path: path.string, "a VHD cannot have this size", field: "size",
                 expected: "a multiple of 512 up to 2040 GiB", found: "\(size)")
         }
-        try writeNew(at: path) { (store) throws(StorageError) in
+        try writeNew(at: path, permissions) { (store) throws(StorageError) in
             let footer = try VHDFooter(type: type, size: size, identity: identity, timestamp: now())
             if type == .fixed {
                 try store.allocate(0..<size + UInt64(VHDFooter.count))
@@ -43,7 +45,8 @@ extension VHD {
     /// It names its parent by a path relative to its own folder, and records the parent's identity and time of change.
     /// The parent's file is only read, and may be in use as the leaf of a chain.
     public static func createChild(
-        at path: FilePath, of parent: FilePath, identity: DiskIdentity = .random()
+        at path: FilePath, of parent: FilePath, identity: DiskIdentity = .random(),
+        permissions: FilePermissions = newFile
     ) throws(DiskError) {
         let store = try reaching(parent.string) { () throws(StorageError) in
             try FileStore(opening: parent, access: .readOnly)
@@ -57,7 +60,7 @@ extension VHD {
         guard identity != footer.identity else {
             throw DiskError(.invalidArgument, path: path.string, "a child cannot have its parent's identity")
         }
-        try writeNew(at: path) { (store) throws(StorageError) in
+        try writeNew(at: path, permissions) { (store) throws(StorageError) in
             var header = VHDHeader(size: footer.size)
             header.parentIdentity = footer.identity
             header.parentTimestamp = timestamp(status.modificationTime)
@@ -95,9 +98,11 @@ extension VHD {
 
     /// Creates a file, and removes it again when it cannot be completed.
     private static func writeNew(
-        at path: FilePath, _ body: (FileStore) throws(StorageError) -> Void
+        at path: FilePath, _ permissions: FilePermissions, _ body: (FileStore) throws(StorageError) -> Void
     ) throws(DiskError) {
-        let store = try reaching(path.string) { () throws(StorageError) in try FileStore(creating: path) }
+        let store = try reaching(path.string) { () throws(StorageError) in
+            try FileStore(creating: path, permissions: permissions)
+        }
         do throws(StorageError) {
             try body(store)
             try store.synchronizeWhole()
@@ -106,6 +111,9 @@ extension VHD {
             throw DiskError(error, path: path.string)
         }
     }
+
+    /// The permissions of a new file that is nobody's in particular.
+    public static var newFile: FilePermissions { FileStore.newFile }
 
     private static func now() -> UInt32 {
         timestamp(Int64(time(nil)))
