@@ -101,9 +101,16 @@ extension MachineHost {
         do throws(EngineError) {
             try commitNow(now, fault: .configurationCommit)
         } catch {
-            DiskFiles.remove(children)
+            removeUnlessNamed(children)
             throw error
         }
+    }
+
+    /// Removes new children of an operation that failed, if the machine's file certainly does not name them.
+    func removeUnlessNamed(_ children: [Configuration.Disk]) {
+        let now = try? Configuration(reading: folder.configuration(of: record.id))
+        guard let now, Set(now.disks).isDisjoint(with: children) else { return }
+        DiskFiles.remove(children)
     }
 
     /// The checkpoint's commit: its configuration appears under its name.
@@ -121,13 +128,14 @@ extension MachineHost {
             supersedes: superseded)
         try FileSystem.create(folder.memoryFolder(id))
         try FileSystem.commit(configuration.xml(), to: folder.checkpoint(id), fault: .checkpointCommit)
-        record = try MachineRecord(reading: folder)
+        record = record.committed(id, configuration)
     }
 
     /// Makes a configuration the machine's own.
     func commitNow(_ now: Configuration, fault: FaultPoint) throws(EngineError) {
         try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine), fault: fault)
-        record = try MachineRecord(reading: folder)
+        // Nothing is read back: what is wrong with another file must not undo what has happened.
+        record = record.committed(now)
     }
 
     /// A checkpoint of a running machine.
@@ -146,16 +154,22 @@ extension MachineHost {
         } catch {
             // Nothing was swapped: now goes on with the disks that it had.
             try? commitNow(before, fault: .configurationCommit)
-            DiskFiles.remove(children)
+            removeUnlessNamed(children)
             throw error
         }
         FaultPoint.resumed.reach()
         running?.chains = moment.chains
         try moment.seal(machine.chains)
         FaultPoint.sealed.reach()
-        try write(moment, id, of: machine, disks: before.disks)
-        FaultPoint.memoryWritten.reach()
-        try commit(id, request, before, hasMemory: true, superseding: superseded)
+        do throws(EngineError) {
+            try write(moment, id, of: machine, disks: before.disks)
+            FaultPoint.memoryWritten.reach()
+            try commit(id, request, before, hasMemory: true, superseding: superseded)
+        } catch {
+            // Half a memory would keep the host's disk full; the guest goes on.
+            if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(folder.memoryFolder(id)) }
+            throw error
+        }
         running?.captured.insert(id)
         return moment.pause
     }

@@ -20,12 +20,12 @@ extension MachineHost {
         for id in checkpoints {
             try FileSystem.remove(folder.checkpoint(id))
             try FileSystem.synchronize(folder.snapshots)
+            record = record.removed(id)
             FaultPoint.checkpointRemoved.reach()
             try FileSystem.removeAll(folder.memoryFolder(id))
             try FileSystem.remove(folder.flatImage(id))
             checkedImages[id] = nil
         }
-        record = try MachineRecord(reading: folder)
         try Recovery(of: folder).removeUnneededDisks()
     }
 }

@@ -49,7 +49,7 @@ extension MachineHost {
             FaultPoint.restoreLoaded.reach()
             try FileSystem.commit(
                 configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
-            record = record.replacing(now: now)
+            record = record.committed(now)
         } catch {
             await end(machine, because: "a restore failed half-way: \(error)")
             throw error

@@ -41,9 +41,10 @@ extension MachineHost {
     /// Makes now equal to a checkpoint; the machine takes its power state, and the next checkpoint branches there.
     public func apply(_ id: GUID) async throws -> RestoreOutcome {
         try await exclusively { host in
-            guard let target = host.record.checkpoints[id] else {
+            guard host.record.checkpoints[id] != nil else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
+            let target = try Configuration(reading: host.folder.checkpoint(id))
             let began = ContinuousClock.now
             let restore = try host.prepare(id, target)
             FaultPoint.restoreChildrenCreated.reach()
@@ -54,7 +55,7 @@ extension MachineHost {
                 (way, pause) = try await host.restore(restore)
             } catch {
                 // Once the configuration names the new children, the restore has happened.
-                if host.record.now.disks != restore.now.disks { DiskFiles.remove(restore.now.disks) }
+                host.removeUnlessNamed(restore.now.disks)
                 throw error
             }
             FaultPoint.restoreResumed.reach()
@@ -73,6 +74,8 @@ extension MachineHost {
             try check(state, of: id, target)
             memory = try prepare(state, of: id, target)
         }
+        // Before the first new file: every disk of the chain is what the next one takes it for.
+        _ = try DiskFiles.layers(of: target, in: folder)
         var now = target
         now.name = record.now.name
         now.notes = record.now.notes

@@ -112,7 +112,12 @@ enum FileSystem {
     static func prepare(_ bytes: [UInt8], for path: FilePath) throws(EngineError) -> FilePath {
         let folder = path.removingLastComponent()
         let temporary = folder.appending(".\(path.lastComponent?.string ?? "file").new")
-        try write(bytes, to: temporary)
+        do throws(EngineError) {
+            try write(bytes, to: temporary)
+        } catch {
+            try? remove(temporary)
+            throw error
+        }
         return temporary
     }
 
@@ -121,7 +126,12 @@ enum FileSystem {
         _ prepared: FilePath, to path: FilePath, fault: FaultPoint? = nil
     ) throws(EngineError) {
         fault?.before()
-        try move(prepared, to: path)
+        do throws(EngineError) {
+            try move(prepared, to: path)
+        } catch {
+            try? remove(prepared)
+            throw error
+        }
         fault?.after()
     }
 

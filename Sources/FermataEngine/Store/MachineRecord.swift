@@ -47,15 +47,28 @@ public struct MachineRecord: Sendable {
         self.checkpoints = checkpoints
     }
 
-    /// The files with another configuration for now.
-    func replacing(now: Configuration) -> MachineRecord {
-        MachineRecord(folder: folder, now: now, checkpoints: checkpoints)
-    }
-
-    private init(folder: MachineFolder, now: Configuration, checkpoints: [GUID: Configuration]) {
+    private init(_ folder: MachineFolder, now: Configuration, checkpoints: [GUID: Configuration]) {
         self.folder = folder
         self.now = now
         self.checkpoints = checkpoints
+    }
+
+    /// The record once a configuration has become the machine's own.
+    func committed(_ now: Configuration) -> MachineRecord {
+        MachineRecord(folder, now: now, checkpoints: checkpoints)
+    }
+
+    /// The record once a checkpoint exists; the one that it supersedes does no longer.
+    func committed(_ checkpoint: GUID, _ configuration: Configuration) -> MachineRecord {
+        var checkpoints = checkpoints
+        checkpoints[checkpoint] = configuration
+        if let superseded = configuration.checkpoint?.supersedes { checkpoints[superseded] = nil }
+        return MachineRecord(folder, now: now, checkpoints: checkpoints)
+    }
+
+    /// The record once a checkpoint's file is gone.
+    func removed(_ checkpoint: GUID) -> MachineRecord {
+        MachineRecord(folder, now: now, checkpoints: checkpoints.filter { $0.key != checkpoint })
     }
 
     /// The nearest of a configuration's ancestors that exists.
