@@ -87,6 +87,11 @@ final class BuiltProgram: Sendable {
         _ = Glibc.kill(process.processIdentifier, SIGKILL)
     }
 
+    /// Asks it to end.
+    func terminate() {
+        _ = Glibc.kill(process.processIdentifier, SIGTERM)
+    }
+
     /// Waits for its end, and for that of all that it started.
     ///
     /// - Throws: when a process of it outlives it.

@@ -13,8 +13,8 @@ final class LiveLab: Sendable {
     let hypervisor: any Hypervisor
 
     /// Makes an empty lab.
-    init(hypervisor: any Hypervisor = QEMUDriver()) throws {
-        let path = FilePath(NSTemporaryDirectory()).appending("fermata-lab-\(UUID().uuidString)")
+    init(hypervisor: any Hypervisor = QEMUDriver(), in path: FilePath? = nil) throws {
+        let path = path ?? FilePath(NSTemporaryDirectory()).appending("fermata-lab-\(UUID().uuidString)")
         folder = try LabFolder.create(path)
         self.hypervisor = hypervisor
     }
