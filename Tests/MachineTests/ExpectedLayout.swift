@@ -62,7 +62,8 @@ struct ExpectedLayout {
         }
         differences = Set(expected.keys).union(found.keys).sorted().filter { expected[$0] != found[$0] }
             .map { "\($0): expected \(expected[$0] ?? "nothing"), found \(found[$0] ?? "nothing")" }
-        let all = [("\(name)/Virtual Machines/\(id).xml", machine)]
+        let all =
+            [("\(name)/Virtual Machines/\(id).xml", machine)]
             + checkpoints.map { ("\(snapshots)/\($0["id"]?.text ?? "").xml", $0) }
         for (path, document) in all {
             configurations[lab.appending(path)] = [

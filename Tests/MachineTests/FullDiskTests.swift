@@ -28,7 +28,8 @@ import Testing
     private func expectGoesOn(in mount: FilePath) async throws {
         let lab = try LiveLab(in: mount.appending("lab"))
         let host = try await lab.running()
-        _ = try await host.output(of: "echo before > /tmp/word; dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync")
+        _ = try await host.output(
+            of: "echo before > /tmp/word; dd if=/dev/urandom of=/dev/vda bs=1M count=4 conv=fsync")
         let first = try await host.checkpoint(CheckpointRequest(name: "first")).id
         _ = try await host.output(of: "echo after > /tmp/word")
         let digest = try await host.output(of: "dd if=/dev/vda bs=1M count=4 iflag=direct 2>/dev/null | sha256sum")
