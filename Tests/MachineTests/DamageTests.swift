@@ -35,6 +35,7 @@ import Testing
         Damage(name: "the devices' state", file: .devices, offset: { $0 / 2 }),
         Damage(name: "the memory's magic", file: .memory, offset: { _ in 1 }),
         Damage(name: "the memory's header", file: .memory, offset: { _ in 20 }),
+        Damage(name: "a page of the memory", file: .memory, offset: { $0 / 2 }),
         Damage(name: "the memory's table", file: .memory, offset: { $0 - 4 }),
         Damage(name: "the configuration's root", file: .configuration, offset: { _ in 45 }),
         Damage(name: "the configuration's end", file: .configuration, offset: { $0 - 4 }),
