@@ -188,6 +188,7 @@ extension MachineHost {
             isWaitedFor.insert(index)
         }
         var isSwapped = false
+        let barrier = SealBarrier()
         do {
             let stopped = try await process.stop()
             FaultPoint.stopped.reach()
@@ -207,7 +208,6 @@ extension MachineHost {
                 // One of these was the guest's, and it was told that its writes are durable.
                 try machine.chains[index].flush()
             }
-            let barrier = SealBarrier()
             isSwapped = true
             for (disk, chain) in zip(process.disks, extended) {
                 try disk.replace(with: chain)
@@ -219,6 +219,8 @@ extension MachineHost {
                 devices: devices, changed: changed, console: text, chains: extended, barrier: barrier,
                 pause: resumed.microseconds - stopped.microseconds)
         } catch {
+            // Nobody seals the parents any more, so nobody may go on waiting for it.
+            barrier.open(error)
             guard !isSwapped else {
                 await end(machine, because: "it could not go on after a checkpoint: \(error)")
                 throw error
