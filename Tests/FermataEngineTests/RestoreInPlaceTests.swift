@@ -93,6 +93,7 @@ private struct LateMachine: VirtualMachine {
     let machine: any VirtualMachine
     let change: LateChange
 
+    var ownFlushes: Int { machine.ownFlushes }
     var traits: MachineTraits { machine.traits }
     var events: AsyncStream<VirtualMachineEvent> { machine.events }
     var console: ByteChannel { machine.console }

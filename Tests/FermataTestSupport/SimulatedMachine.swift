@@ -126,6 +126,9 @@ public final class SimulatedMachine: VirtualMachine {
         return now()
     }
 
+    /// None: a simulated machine flushes nothing by itself.
+    public var ownFlushes: Int { 0 }
+
     /// Nothing: the channel has room for all that the guest says.
     public func holdsAgentOutput() async throws -> Bool { false }
 

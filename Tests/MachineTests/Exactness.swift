@@ -60,7 +60,7 @@ struct Exactness {
     /// Lets the guest go on for a while: the future that will be discarded.
     ///
     /// - Returns: its last tick.
-    func spend(ticks: Int = 4) async throws -> Tick {
+    func spend(ticks: Int = 10) async throws -> Tick {
         var tick = last
         for _ in 0..<ticks { tick = try await Self.tick(host, patience) }
         return tick

@@ -20,6 +20,22 @@ extension Configuration {
         }
     }
 
+    /// The text of the configuration's file, known to read back as the same configuration.
+    ///
+    /// - Throws: ``EngineError/Code/wrongState`` when a text of it cannot be held by XML.
+    func file() throws(EngineError) -> [UInt8] {
+        let bytes = xml()
+        guard bytes.count <= Configuration.sizeLimit, let tree = try? ElementTree(parsing: bytes),
+            let read = try? Configuration(tree), read == self
+        else {
+            throw EngineError(
+                .wrongState,
+                "the configuration of '\(name)' holds a text that its file cannot hold; leave control characters and "
+                    + "very long texts out of names, notes and arguments")
+        }
+        return bytes
+    }
+
     init(_ root: ElementTree) throws(ValueError) {
         guard root.name == "configuration" else {
             throw ValueError("expected the root element 'configuration', found '\(root.name)'")

@@ -21,6 +21,8 @@ final class GuestSession: Sendable {
 
     private struct State {
         var epoch: UInt64 = 0
+        /// The channel's epoch in which that one began.
+        var sending = 0
         var isReady = false
         var ended: EngineError?
         var decoder = GuestFrameDecoder()
@@ -53,15 +55,17 @@ final class GuestSession: Sendable {
 
     /// Starts a new epoch: whatever is under way ends with the reason.
     func begin(because reason: EngineError) {
-        let (epoch, requests) = state.withLock { state in
+        let (epoch, sending, requests) = state.withLock { state in
+            // What was decided in the old epoch and is not sent yet never is: the guest may be back in that epoch.
+            state.sending = channel.beginEpoch()
             state.epoch = UInt64.random(in: 1 ... .max)
             state.isReady = false
             state.decoder = GuestFrameDecoder()
             defer { state.requests = [:] }
-            return (state.epoch, state.requests)
+            return (state.epoch, state.sending, state.requests)
         }
         for request in requests.values { request.continuation.resume(throwing: reason) }
-        send(GuestFrame(.hello, epoch: epoch, payload: [1, 0, 0, 0]))
+        send(GuestFrame(.hello, epoch: epoch, payload: [1, 0, 0, 0]), since: sending)
     }
 
     /// Ends the session: whatever is under way, and every later command, ends with the reason.
@@ -96,19 +100,21 @@ final class GuestSession: Sendable {
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let epoch: UInt64? = state.withLock { state in
+                let epochs: (guest: UInt64, channel: Int)? = state.withLock { state in
                     if Task.isCancelled {
                         continuation.resume(throwing: CancellationError())
                     } else if let reason = state.ended {
                         continuation.resume(throwing: reason)
                     } else {
                         state.requests[request] = Request(continuation: continuation)
-                        return state.epoch
+                        return (state.epoch, state.sending)
                     }
                     return nil
                 }
-                guard let epoch else { return }
-                send(GuestFrame(.execute, request: request, epoch: epoch, payload: payload))
+                guard let epochs else { return }
+                send(
+                    GuestFrame(.execute, request: request, epoch: epochs.guest, payload: payload),
+                    since: epochs.channel)
             }
         } onCancel: {
             cancel(request)
@@ -116,11 +122,11 @@ final class GuestSession: Sendable {
     }
 
     private func cancel(_ request: UInt32) {
-        let (cancelled, epoch) = state.withLock { state in
-            (state.requests.removeValue(forKey: request), state.epoch)
+        let (cancelled, epoch, sending) = state.withLock { state in
+            (state.requests.removeValue(forKey: request), state.epoch, state.sending)
         }
         guard let cancelled else { return }
-        send(GuestFrame(.signal, request: request, epoch: epoch, payload: [9, 0, 0, 0]))
+        send(GuestFrame(.signal, request: request, epoch: epoch, payload: [9, 0, 0, 0]), since: sending)
         cancelled.continuation.resume(throwing: CancellationError())
     }
 
@@ -148,9 +154,9 @@ final class GuestSession: Sendable {
         }
     }
 
-    private func send(_ frame: GuestFrame) {
+    private func send(_ frame: GuestFrame, since epoch: Int) {
         // A write waits for room and for the gate, so it has a thread of its own.
-        writes.async { [channel] in _ = channel.write(frame.encoded()) }
+        writes.async { [channel] in _ = channel.write(frame.encoded(), since: epoch) }
     }
 
     /// Handles a frame; tells whether the guest's side began anew.

@@ -120,20 +120,27 @@ extension MachineHost {
     ) throws(EngineError) {
         var configuration = configuration
         configuration.name = request.name.description
-        configuration.notes = request.notes
+        configuration.notes = request.notes.flatMap { $0.isEmpty ? nil : $0 }
         configuration.owner = request.owner
         configuration.created = Int64(Date().timeIntervalSince1970 * 1000)
         configuration.checkpoint = Configuration.Checkpoint(
             kind: request.isOrigin ? .diskOnly : .standard, hasMemory: hasMemory, isOrigin: request.isOrigin,
             supersedes: superseded)
         try FileSystem.create(folder.memoryFolder(id))
-        try FileSystem.commit(configuration.xml(), to: folder.checkpoint(id), fault: .checkpointCommit)
+        try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
         record = record.committed(id, configuration)
     }
 
     /// Makes a configuration the machine's own.
     func commitNow(_ now: Configuration, fault: FaultPoint) throws(EngineError) {
-        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine), fault: fault)
+        let file = folder.configuration(of: now.machine)
+        do throws(EngineError) {
+            try FileSystem.commit(now.file(), to: file, fault: fault)
+        } catch {
+            // A rename may have happened though its folder could not be made durable: the file says which.
+            if let found = try? Configuration(reading: file) { record = record.committed(found) }
+            throw error
+        }
         // Nothing is read back: what is wrong with another file must not undo what has happened.
         record = record.committed(now)
     }
@@ -198,13 +205,14 @@ extension MachineHost {
             } while try await process.holdsAgentOutput()
             let devices = try await process.saveDevices()
             FaultPoint.devicesSaved.reach()
+            process.console.receivePending(console.append)
             let changed = try process.changedPages()
             let count = changed.reduce(0) { $0 + $1.byteCount }
             try pages.reserve(count)
             try unsafe process.readMemory(changed, into: pages.bytes(count))
             let text = console.unmatched
             for (index, disk) in process.disks.enumerated()
-            where isWaitedFor.contains(index) || disk.heldFlushes > Moment.ownFlushes {
+            where isWaitedFor.contains(index) || disk.heldFlushes > process.ownFlushes {
                 // One of these was the guest's, and it was told that its writes are durable.
                 try machine.chains[index].flush()
             }
@@ -225,12 +233,22 @@ extension MachineHost {
                 await end(machine, because: "it could not go on after a checkpoint: \(error)")
                 throw error
             }
-            for disk in process.disks { disk.release(behind: nil) }
-            if (try? await process.resume()) == nil {
+            if await !letGo(machine) {
                 await end(machine, because: "it could not go on after a checkpoint that failed: \(error)")
             }
             throw error
         }
+    }
+
+    /// Lets a held machine go on with the disks that it has: first, what it was told is durable is made so.
+    ///
+    /// - Returns: whether it goes on.
+    func letGo(_ machine: RunningMachine) async -> Bool {
+        for (disk, chain) in zip(machine.process.disks, machine.chains) {
+            guard (try? chain.flush()) != nil else { return false }
+            disk.release(behind: nil)
+        }
+        return (try? await machine.process.resume()) != nil
     }
 
     private func write(
@@ -256,9 +274,6 @@ extension MachineHost {
 
 /// What was taken out of a machine in a pause.
 struct Moment: Sendable {
-    /// How many FLUSHes of its own the hypervisor sends to each disk in a pause.
-    static let ownFlushes = 2
-
     var devices: [UInt8]
     var changed: [PageRun]
     var console: [UInt8]

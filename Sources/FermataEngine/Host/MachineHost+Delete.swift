@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FermataModel
+import Logging
 
 extension MachineHost {
     /// Forgets checkpoints; every other one and now stay exactly as they were.
@@ -21,11 +22,24 @@ extension MachineHost {
             try FileSystem.remove(folder.checkpoint(id))
             try FileSystem.synchronize(folder.snapshots)
             record = record.removed(id)
-            FaultPoint.checkpointRemoved.reach()
-            try FileSystem.removeAll(folder.memoryFolder(id))
-            try FileSystem.remove(folder.flatImage(id))
             checkedImages[id] = nil
+            FaultPoint.checkpointRemoved.reach()
         }
-        try Recovery(of: folder).removeUnneededDisks()
+        do throws(EngineError) {
+            for id in checkpoints { try folder.removeCheckpoint(id) }
+            try Recovery(of: folder).removeUnneededDisks()
+        } catch {
+            // The checkpoints are gone; what they leave is removed at the next open.
+            Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
+        }
+    }
+}
+
+extension MachineFolder {
+    /// Removes what a checkpoint's files are; other files that lie beside them stay.
+    func removeCheckpoint(_ id: GUID) throws(EngineError) {
+        // The configuration goes first: without it, the memory is nobody's.
+        for file in [checkpoint(id), memoryImage(id), deviceState(id), flatImage(id)] { try FileSystem.remove(file) }
+        try FileSystem.removeIfEmpty(memoryFolder(id))
     }
 }

@@ -20,7 +20,7 @@ extension MachineHost {
         let process = machine.process
         let chains = try DiskFiles.open(restore.now, in: folder)
         let configuration = try FileSystem.prepare(
-            restore.now.xml(), for: folder.configuration(of: restore.now.machine))
+            restore.now.file(), for: folder.configuration(of: restore.now.machine))
         defer { try? FileSystem.remove(configuration) }
         let now = try Configuration(reading: configuration)
         let foreseen = try process.changedPages()
@@ -34,7 +34,9 @@ extension MachineHost {
         do {
             stopped = try await process.stop()
         } catch {
-            for disk in process.disks { disk.release(behind: nil) }
+            let reason = EngineError(.reverted, "a restore of machine '\(folder.name)' was given up")
+            machine.session.begin(because: reason)
+            if await !letGo(machine) { await end(machine, because: "it could not be held for a restore: \(error)") }
             throw error
         }
         FaultPoint.restoreStopped.reach()
@@ -47,6 +49,10 @@ extension MachineHost {
             try rewrite(process, foreseen: foreseen, from: image)
             try await process.loadDevices(state.devices)
             FaultPoint.restoreLoaded.reach()
+            // What the devices had still to say, and what was sent while they were loaded, belongs to the past.
+            machine.discardUnread()
+            process.console.receivePending { _ in }
+            process.agent.receivePending { _ in }
             try FileSystem.commit(
                 configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
             record = record.committed(now)

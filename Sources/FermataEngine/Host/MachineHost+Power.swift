@@ -35,15 +35,18 @@ extension MachineHost {
     ///
     /// - Throws: ``EngineError/Code/timeout`` when it has not; the machine then runs on.
     public func shutDown(within limit: TimeSpan, orElse fallback: Action.ShutDownFallback = .fail) async throws {
-        guard let machine = running else { return }
-        try await machine.process.pressPowerButton()
+        let machine = try await exclusively { host in
+            try await host.running?.process.pressPowerButton()
+            return host.running.map(\.generation)
+        }
+        guard let generation = machine else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.waitUntilOff() }
             group.addTask { try? await Task.sleep(for: limit.duration) }
             await group.next()
             group.cancelAll()
         }
-        guard running?.generation == machine.generation else { return }
+        guard running?.generation == generation else { return }
         switch fallback {
         case .turnOff: await turnOff()
         case .fail:
@@ -64,9 +67,11 @@ extension MachineHost {
 
     /// Resets the machine as its reset button does.
     public func reset() async throws {
-        let machine = try requireRunning("a reset")
-        try await machine.process.reset()
-        machine.session.begin(because: EngineError(.guest, "the machine was reset while the command ran"))
+        try await exclusively { host in
+            let machine = try host.requireRunning("a reset")
+            try await machine.process.reset()
+            machine.session.begin(because: EngineError(.guest, "the machine was reset while the command ran"))
+        }
     }
 
     /// Starts a process for a configuration, held; not yet the host's machine.

@@ -32,18 +32,30 @@ public struct RestoreOutcome: Hashable, Sendable {
 extension MachineHost {
     /// Makes now equal to the checkpoint from which it grew.
     public func revert() async throws -> RestoreOutcome {
-        guard let parent = record.parent(of: record.now) else {
-            throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint to revert to")
+        try await restore { host throws(EngineError) in
+            guard let parent = host.record.parent(of: host.record.now) else {
+                throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint to revert to")
+            }
+            return parent
         }
-        return try await apply(parent)
     }
 
     /// Makes now equal to a checkpoint; the machine takes its power state, and the next checkpoint branches there.
     public func apply(_ id: GUID) async throws -> RestoreOutcome {
-        try await exclusively { host in
+        try await restore { host throws(EngineError) in
             guard host.record.checkpoints[id] != nil else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
+            return id
+        }
+    }
+
+    /// Chooses the checkpoint when its turn has come: an operation before it may still be making it.
+    private func restore(
+        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+    ) async throws -> RestoreOutcome {
+        try await exclusively { host in
+            let id = try choose(host)
             let target = try Configuration(reading: host.folder.checkpoint(id))
             let began = ContinuousClock.now
             let restore = try host.prepare(id, target)
@@ -92,6 +104,11 @@ extension MachineHost {
         _ state: SavedState, of id: GUID, _ target: Configuration
     ) throws(EngineError) -> Restore.Memory {
         let image = try MemoryImage(reading: folder.memoryImage(id))
+        guard image.memory == Int(target.memory) else {
+            throw EngineError(
+                .incompatible,
+                "\(image.path): expected a memory of \(target.memory) bytes, found \(image.memory)")
+        }
         guard image.digest.description == state.description.memoryDigest else {
             throw EngineError(
                 .damaged,
@@ -160,9 +177,12 @@ extension MachineHost {
     private func restoreWithoutMemory(_ restore: Restore) async throws {
         let machine = running
         if let machine {
-            machine.shutGates()
-            defer { machine.openGates() }
-            _ = try await machine.process.stop()
+            do {
+                _ = try await machine.process.stop()
+            } catch {
+                if await !letGo(machine) { await end(machine, because: "it could not be held for a restore: \(error)") }
+                throw error
+            }
             FaultPoint.restoreStopped.reach()
         }
         do {

@@ -66,16 +66,19 @@ struct Recovery {
         for name in try FileSystem.entries(of: folder.snapshots) {
             let id = GUID(name.hasSuffix(".xml") ? String(name.dropLast(4)) : name)
             guard let id, id != record.id, record.checkpoints[id] == nil else { continue }
-            // The file goes first: without it, its memory is nobody's.
-            try FileSystem.remove(folder.checkpoint(id))
-            try FileSystem.removeAll(folder.memoryFolder(id))
-            try FileSystem.remove(folder.flatImage(id))
+            try folder.removeCheckpoint(id)
         }
     }
 
     private func removeUnneededDisks(_ record: MachineRecord, _ references: DiskReferences) throws(EngineError) {
         let place = folder.differencingDisks(of: record.id)
         guard FileSystem.exists(place) else { return }
+        // Paths that do not even name now's own disks say nothing about any other.
+        for disk in record.now.disks {
+            guard references.needed.contains(try DiskFiles.path(of: disk, machine: record.id, in: folder)) else {
+                return
+            }
+        }
         for name in try FileSystem.entries(of: place) where name.hasSuffix(".avhd") {
             guard !references.needed.contains(place.appending(name)) else { continue }
             try FileSystem.remove(place.appending(name))
@@ -133,6 +136,7 @@ struct DiskReferences {
 
     /// Whether a disk is there for one child alone: no configuration names it, and no other disk grew from it.
     func isOwnedByNobodyElse(_ parent: FilePath, child: FilePath) -> Bool {
-        named[parent] == nil && named[child] == 1 && parents.allSatisfy { $0.value != parent || $0.key == child }
+        named[parent] == nil && named[child, default: 0] <= 1
+            && parents.allSatisfy { $0.value != parent || $0.key == child }
     }
 }

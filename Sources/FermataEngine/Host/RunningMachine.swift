@@ -35,12 +35,13 @@ struct RunningMachine {
 
     /// Reads both channels on threads of their own, until the process ends.
     func startReaders(console: Console) {
-        let (process, session, isHeard) = (process, session, isHeard)
+        // The channels alone: a process that nobody holds any more must end.
+        let (lines, commands, session, isHeard) = (process.console, process.agent, session, isHeard)
         DispatchQueue(label: "fermata.console").async {
-            while process.console.receive({ if isHeard.isOn { console.append($0) } }) {}
+            while lines.receive({ if isHeard.isOn { console.append($0) } }) {}
         }
         DispatchQueue(label: "fermata.agent").async {
-            while process.agent.receive({ if isHeard.isOn { session.receive($0) } }) {}
+            while commands.receive({ if isHeard.isOn { session.receive($0) } }) {}
         }
     }
 

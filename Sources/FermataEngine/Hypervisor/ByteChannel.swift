@@ -65,9 +65,10 @@ public final class ByteChannel: Sendable {
 
     /// Sends bytes to the device, waiting for room and for the gate.
     ///
+    /// - Parameter began: the epoch in which the sending was decided; nil for now.
     /// - Returns: whether all was sent; false once what is unread was discarded or the channel is shut down.
-    public func write(_ bytes: [UInt8]) -> Bool {
-        let began = epoch.withLock { $0 }
+    public func write(_ bytes: [UInt8], since began: Int? = nil) -> Bool {
+        let began = began ?? currentEpoch
         var sent = 0
         while sent < bytes.count {
             gate.wait()
@@ -95,6 +96,19 @@ public final class ByteChannel: Sendable {
         return true
     }
 
+    /// The epoch that ends with the next discard.
+    public var currentEpoch: Int { epoch.withLock { $0 } }
+
+    /// Ends every write that was decided before, those under way between two sends.
+    ///
+    /// - Returns: the new epoch.
+    public func beginEpoch() -> Int {
+        epoch.withLock { epoch in
+            epoch += 1
+            return epoch
+        }
+    }
+
     /// Stops every write, those under way included, until ``openGate()``.
     public func shutGate() {
         gate.wait()
@@ -107,7 +121,7 @@ public final class ByteChannel: Sendable {
 
     /// Takes back what was sent and the device has not read, and ends every write under way; only with the gate shut.
     public func discardUnread() {
-        epoch.withLock { $0 += 1 }
+        _ = beginEpoch()
         var buffer = [UInt8](repeating: 0, count: 65536)
         while Self.receive(guest.raw, into: &buffer) > 0 {}
     }

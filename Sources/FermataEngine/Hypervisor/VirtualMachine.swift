@@ -28,6 +28,11 @@ public protocol VirtualMachine: Sendable {
     /// The disks, in the guest's order.
     var disks: [any GuestDisk] { get }
 
+    /// How many FLUSHes of its own the hypervisor surely sends to each disk from a stop to the end of saving devices.
+    ///
+    /// What comes beyond them may be the guest's; 0 where nobody has counted.
+    var ownFlushes: Int { get }
+
     /// Holds the processors.
     ///
     /// - Returns: the moment at which the hypervisor says that it stopped.

@@ -97,6 +97,10 @@ struct SavedState: Hashable, Sendable {
         } catch {
             throw damage("a description of the machine", "text that is none")
         }
+        // Years 1970 to 9999: what a clock can be told.
+        guard (0..<253_402_300_800).contains(description.clockBase) else {
+            throw damage("a clock's start between 1970 and 9999", "\(description.clockBase)")
+        }
         devices = Array(bytes[json..<json + Int(lengths[1])])
         console = Array(bytes[json + Int(lengths[1])..<total])
     }

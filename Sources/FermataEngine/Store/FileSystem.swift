@@ -152,6 +152,14 @@ enum FileSystem {
         }
     }
 
+    /// Removes a folder that holds nothing; one that holds something stays.
+    static func removeIfEmpty(_ path: FilePath) throws(EngineError) {
+        guard
+            unsafe path.withPlatformString({ unsafe rmdir($0) }) == 0
+                || [ENOENT, ENOTEMPTY, EEXIST, ENOTDIR].contains(errno)
+        else { throw failure("removing the folder", path) }
+    }
+
     /// Removes a folder and all that is in it; links are removed, not followed.
     static func removeAll(_ path: FilePath) throws(EngineError) {
         guard let status = status(of: path) else { return }

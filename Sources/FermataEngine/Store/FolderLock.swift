@@ -19,6 +19,12 @@ final class FolderLock: Sendable {
         guard descriptor >= 0 else {
             throw EngineError(.notFound, "\(what) cannot be opened: \(folder): \(Errno(rawValue: errno))")
         }
+        // A reader that only asks whether the lock is held has it for a moment.
+        var attempts = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, attempts < 20 {
+            attempts += 1
+            usleep(10_000)
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw EngineError(

@@ -65,7 +65,7 @@ extension LabFolder {
                     initrd: try boot.initrd.map { try addBootFile(file($0)) }, arguments: boot.arguments ?? "")
             },
             disks: disks, ancestors: [], owner: owner, checkpoint: nil)
-        try FileSystem.commit(configuration.xml(), to: virtualMachines.appending("\(id).xml"))
+        try FileSystem.commit(configuration.file(), to: virtualMachines.appending("\(id).xml"))
         for folder in [virtualMachines, unfinished.appending("Snapshots"), unfinished] {
             try FileSystem.synchronize(folder)
         }
@@ -81,7 +81,7 @@ extension LabFolder {
         defer { withExtendedLifetime((labLock, lock)) {} }
         let record = try MachineRecord(reading: folder)
         try FileSystem.create(trash)
-        let discarded = trash.appending("\(name).\(GUID.random())")
+        let discarded = trash.appending("\(name).\(GUID.random()).deleted")
         try FileSystem.move(folder.path, to: discarded)
         for id in record.checkpoints.keys { try FileSystem.remove(folder.flatImage(id)) }
         try FileSystem.removeAll(discarded)
@@ -95,6 +95,8 @@ extension LabFolder {
             }
         }
         guard FileSystem.exists(trash) else { return }
-        for name in try FileSystem.entries(of: trash) { try FileSystem.removeAll(trash.appending(name)) }
+        for name in try FileSystem.entries(of: trash) where name.hasSuffix(".deleted") {
+            try FileSystem.removeAll(trash.appending(name))
+        }
     }
 }

@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import BlockStorage
 import Foundation
 public import SystemPackage
 
@@ -14,7 +15,7 @@ extension LabFolder {
     ///
     /// - Throws: ``EngineError/Code/notALab`` when the folder is none, or belongs to a newer version.
     public static func open(_ path: FilePath) throws(EngineError) -> LabFolder {
-        let lab = LabFolder(path)
+        let lab = LabFolder(try canonical(path))
         guard FileSystem.exists(lab.storeFile) else {
             throw EngineError(
                 .notALab, "\(path): expected a lab with a store.json, found none; `fermata run` makes one")
@@ -25,7 +26,8 @@ extension LabFolder {
 
     /// Opens a lab, and makes it when its folder is missing or empty.
     public static func create(_ path: FilePath) throws(EngineError) -> LabFolder {
-        let lab = LabFolder(path)
+        try FileSystem.create(path)
+        let lab = LabFolder(try canonical(path))
         if FileSystem.exists(lab.storeFile) {
             try lab.checkVersion()
             return lab
@@ -39,7 +41,7 @@ extension LabFolder {
                         + "with --store")
             }
         }
-        for folder in [path, lab.boot, lab.labCheckpoints, lab.journal, lab.cache, lab.trash] {
+        for folder in [lab.boot, lab.labCheckpoints, lab.journal, lab.cache, lab.trash] {
             try FileSystem.create(folder)
         }
         let encoder = JSONEncoder()
@@ -47,6 +49,16 @@ extension LabFolder {
         let description = (try? encoder.encode(StoreDescription())) ?? Data()
         try FileSystem.commit(Array(description) + [0x0A], to: lab.storeFile)
         return lab
+    }
+
+    /// The folder's one true path: files are compared by their paths, and a link to a lab is the same lab.
+    private static func canonical(_ path: FilePath) throws(EngineError) -> FilePath {
+        guard FileSystem.exists(path) else { return path }
+        do {
+            return try path.resolved()
+        } catch {
+            throw EngineError(.system, "\(error)", underlying: error)
+        }
     }
 
     private func checkVersion() throws(EngineError) {
