@@ -24,8 +24,14 @@ import Testing
         for round in 1...3 {
             // Far more than the serial line, QEMU and the socket hold: some of it is still on its way at the revert.
             let flood = Task { try await host.type(String(repeating: "echo leak-$((1 + 1))\n", count: 40_000)) }
-            let command = Task { try await host.run(.shell("sleep 2; touch /tmp/leak"), within: .minutes(2)) }
-            _ = try await host.output(of: "true")
+            let command = Task {
+                try await host.run(
+                    .shell(
+                        "touch /tmp/started-\(round); until [ -e /tmp/go-\(round) ]; do usleep 20000; done; touch /tmp/leak"
+                    ),
+                    within: .minutes(2))
+            }
+            _ = try await host.output(of: "until [ -e /tmp/started-\(round) ]; do usleep 20000; done")
             #expect(try await host.revert().way == (way == .inPlace ? .inPlace : .freshProcess))
             try? await flood.value
             let error = await #expect(throws: EngineError.self) { try await command.value }
@@ -36,7 +42,9 @@ import Testing
             let text = try await host.waitForConsole(
                 .pattern("(?s)^.*\nfresh-\(round + 70)"), within: .minutes(2))
             #expect(!text.contains("leak"), "round \(round)")
-            #expect(try await host.run(.shell("test -e /tmp/leak")).exitCode == 1, "round \(round)")
+            #expect(
+                try await host.run(.shell("touch /tmp/go-\(round); usleep 500000; test -e /tmp/leak")).exitCode == 1,
+                "round \(round)")
         }
         await host.turnOff()
     }
