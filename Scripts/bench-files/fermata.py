@@ -5,7 +5,7 @@
 
 import json, subprocess
 
-from witness import Tick, WrongRestore, check_future, fail
+from witness import fail
 
 
 class FermataMachine:
@@ -14,7 +14,7 @@ class FermataMachine:
     def __init__(self, folder, guest, root, arguments, options):
         self.command = [
             root + "/.build/release/FermataBench", folder, guest, str(options.memory), str(options.disk), arguments]
-        self.process, self.last, self.marks = None, None, {}
+        self.process = None
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -36,34 +36,15 @@ class FermataMachine:
         answer = self.ask("run " + line)
         return answer["exitCode"], answer["output"]
 
-    def ticks(self, count):
-        """Takes the next ticks; no tick is ever missing or there twice."""
-        for _ in range(count):
-            text = self.ask("tick")["line"]
-            tick = Tick.parse(text) or fail(f"{self.name}: not a tick: {text}")
-            if self.last and tick.number != self.last.number + 1:
-                raise WrongRestore(f"{self.name}: tick {tick.number} follows tick {self.last.number}")
-            self.last = tick
-
     def checkpoint(self, name):
-        self.marks[name] = self.last
         return self.ask("checkpoint " + name)
 
     def restore(self, name, fresh):
-        self.discarded = self.last
         answer = self.ask(f"apply {name} {'fresh' if fresh else 'in-place'}")
         expected = "fresh process" if fresh else "in place"
         if answer["way"] != expected:
             fail(f"{self.name}: expected a restore {expected}, found one {answer['way']}")
         return answer
-
-    def check_ticks(self, name):
-        """The tick after the one that was last taken before the checkpoint is the next one now."""
-        before = self.last = self.marks[name]
-        self.ticks(1)
-        first = self.last
-        self.ticks(3)
-        check_future(self.name, first, before, self.discarded)
 
     def delete(self, name):
         self.ask("delete " + name)

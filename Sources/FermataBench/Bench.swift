@@ -11,7 +11,6 @@ import SystemPackage
 ///
 /// ```
 ///   run LINE                      runs a line of shell in the guest      {"exitCode", "output"}
-///   tick                          the next tick on the console           {"line"}
 ///   checkpoint NAME               holds this moment                      {"durable", "pause"}   microseconds
 ///   apply NAME in-place|fresh     comes back to it                       {"pause", "way", "whole"}
 ///   delete NAME                   forgets it                             {}
@@ -67,16 +66,13 @@ struct Bench {
         let rest = words.count > 1 ? words[1] : ""
         switch words.first {
         case "run": return try await run(rest)
-        case "tick":
-            let line = Action.ConsoleText.pattern("tick [0-9]+ mono [^\r\n]+ bad [0-9]+")
-            return ["line": .string(try await host.waitForConsole(line, within: .minutes(2)))]
         case "checkpoint": return try await checkpoint(CheckpointName(rest))
         case "apply": return try await apply(rest.split(separator: " ").map(String.init))
         case "delete":
             try await host.delete([try await id(of: rest)])
             return .object([:])
         default:
-            throw EngineError(.wrongState, "expected run, tick, checkpoint, apply or delete")
+            throw EngineError(.wrongState, "expected run, checkpoint, apply or delete")
         }
     }
 
