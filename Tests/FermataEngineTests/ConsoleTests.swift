@@ -29,6 +29,15 @@ struct ConsoleTests {
         #expect(try await console.wait(for: ConsoleMatcher(.pattern("(?s)^.*\nthree"))) == "two\r\nthree")
     }
 
+    @Test(arguments: [[0xFF], [0xC3], [0xE2, 0x82], [0x80, 0xFF, 0xFE], [0xC3, 0xA9]] as [[UInt8]])
+    func `a pattern survives bytes that are no text`(noise: [UInt8]) async throws {
+        let folder = try TemporaryFolder()
+        let console = try Self.console(folder)
+        console.append(noise + Array("ok".utf8) + noise + Array("rest".utf8))
+        #expect(try await console.wait(for: ConsoleMatcher(.pattern("o."))) == "ok")
+        #expect(console.unmatched == noise + Array("rest".utf8))
+    }
+
     @Test func `a wait ends when its text arrives in pieces`() async throws {
         let folder = try TemporaryFolder()
         let console = try Self.console(folder)

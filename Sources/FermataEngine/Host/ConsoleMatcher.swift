@@ -31,13 +31,20 @@ struct ConsoleMatcher: Sendable {
             guard let start = Self.firstIndex(of: wanted, in: bytes) else { return nil }
             return (String(decoding: wanted, as: UTF8.self), start + wanted.count)
         case .pattern(let pattern):
+            // Bytes that are no UTF-8 stand for one scalar each, so that a match's end is always an offset of bytes.
+            let valid = String(validating: bytes, as: UTF8.self)
+            let text = valid ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
             // Terminals end lines with CR LF, which is one Character: as scalars, \n and $ find the line's end.
-            let text = String(decoding: bytes, as: UTF8.self)
             guard let regex = try? Regex(pattern).matchingSemantics(.unicodeScalar),
                 let match = try? regex.firstMatch(in: text)
             else { return nil }
-            let matched = String(text[match.range])
-            return (matched, text.utf8.distance(from: text.startIndex, to: match.range.upperBound))
+            func offset(of index: String.Index) -> Int {
+                valid == nil
+                    ? text.unicodeScalars.distance(from: text.startIndex, to: index)
+                    : text.utf8.distance(from: text.startIndex, to: index)
+            }
+            let range = offset(of: match.range.lowerBound)..<offset(of: match.range.upperBound)
+            return (String(decoding: bytes[range], as: UTF8.self), range.upperBound)
         }
     }
 
