@@ -42,6 +42,11 @@ final class FolderLock: Sendable {
         let descriptor = unsafe folder.withPlatformString { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+        // Who has just ended a machine may be letting go of it at this moment.
+        for _ in 0..<20 {
+            if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return false }
+            usleep(10_000)
+        }
+        return true
     }
 }
