@@ -22,14 +22,17 @@ class FermataMachine:
 
     def answer(self):
         line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "FermataBench has ended"}
+        answer = json.loads(line) if line else {"error": f"FermataBench ended with status {self.process.wait()}"}
         if "error" in answer:
             fail(f"{self.name}: {answer['error']}")
         return answer
 
     def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It has ended; its missing answer says how.
         return self.answer()
 
     def run(self, line):
@@ -51,5 +54,8 @@ class FermataMachine:
 
     def end(self):
         if self.process:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
             self.process.wait()
