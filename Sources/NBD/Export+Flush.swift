@@ -12,21 +12,40 @@ extension Export {
         }
     }
 
-    /// Answers every FLUSH from memory from the next moment on at which none is in flight, and counts them.
+    /// How many FLUSHes and syncs of FUA have arrived and are not done.
+    package var flushesInFlight: Int {
+        state.withLock { $0.flushesInFlight }
+    }
+
+    /// How long a FLUSH is held before the device is flushed for it after all.
     ///
-    /// When one is still in flight after the limit, counting begins all the same and
-    /// ``FlushCount/oneWasInFlight`` says so; that FLUSH ends by itself on the device on which it began.
-    /// While FLUSHes are being counted already, nothing changes.
-    /// - Returns: the count as it begins, which ``flushMode`` tells from now on.
+    /// Who waits for that FLUSH may be the one who would have the hold end: a machine that resets its disk drains it.
+    public static let longestHold: Duration = .seconds(1)
+
+    /// Answers no FLUSH from the next moment on at which none is in flight.
+    ///
+    /// When one is still in flight after the limit, the hold begins all the same; that FLUSH ends by itself on the
+    /// device on which it began. While FLUSHes are held or counted already, nothing changes.
+    /// - Returns: whether one was still in flight when the hold began.
     @discardableResult
-    public func countFlushes(waitingUpTo limit: Duration) -> FlushCount {
+    public func holdFlushes(waitingUpTo limit: Duration) -> Bool {
         state.withLock { $0.drains += 1 }
-        let count = state.wait(within: limit) { state in
-            state.flushesInFlight == 0 ? state.countFlushes() : nil
+        let wasInFlight = state.wait(within: limit) { state in
+            state.flushesInFlight == 0 ? state.holdFlushes() : nil
         }
         return state.change { state in
             state.drains -= 1
-            return count ?? state.countFlushes()
+            return wasInFlight ?? state.holdFlushes()
+        }
+    }
+
+    /// Answers every FLUSH from memory from now on, those that are held included, and counts them.
+    ///
+    /// Only once nobody runs who could take it for durable. Nothing changes unless FLUSHes are held.
+    public func countFlushes() {
+        state.change { state in
+            guard case .held(let oneWasInFlight, let owed) = state.flushMode else { return }
+            state.flushMode = .counted(FlushCount(oneWasInFlight: oneWasInFlight), owed: owed)
         }
     }
 
@@ -42,6 +61,8 @@ extension Export {
             switch state.flushMode {
             case .durable: break
             case .behind(let owed): barriers = owed
+            case .held(let oneWasInFlight, let owed):
+                (count, barriers) = (FlushCount(oneWasInFlight: oneWasInFlight), owed)
             case .counted(let counted, let owed): (count, barriers) = (counted, owed)
             }
             if let barrier {
@@ -72,9 +93,14 @@ extension Export {
     ///
     /// - Returns: why they failed; nil when everything that was written before they arrived is durable.
     func synchronize(_ number: Int, unless stop: StopFlag) -> ErrorNumber? {
-        let step = state.wait { state -> FlushStep? in
+        let patient = state.wait(within: Self.longestHold) { state -> FlushStep? in
             state.nextFlushStep(of: number, isStopped: stop.isSet)
         }
+        let step =
+            patient
+            ?? state.wait { state -> FlushStep? in
+                state.nextFlushStep(of: number, isStopped: stop.isSet, endsHold: true)
+            }
         var failure: ErrorNumber?
         switch step {
         case .answer: break
@@ -107,18 +133,18 @@ private enum FlushStep: Sendable {
 }
 
 extension Export.State {
-    /// Begins to count, unless it has begun already.
-    fileprivate mutating func countFlushes() -> Export.FlushCount {
+    /// Begins a hold, unless there is one; tells whether one was in flight at its begin.
+    fileprivate mutating func holdFlushes() -> Bool {
         passCompleteBarriers()
         var owed: [Barrier] = []
         switch flushMode {
-        case .counted(let count, _): return count
+        case .held(let oneWasInFlight, _): return oneWasInFlight
+        case .counted(let count, _): return count.oneWasInFlight
         case .behind(let barriers): owed = barriers
         case .durable: break
         }
-        let count = Export.FlushCount(oneWasInFlight: flushesInFlight > 0)
-        flushMode = .counted(count, owed: owed)
-        return count
+        flushMode = .held(oneWasInFlight: flushesInFlight > 0, owed: owed)
+        return flushesInFlight > 0
     }
 
     /// Counts FLUSHes when they are answered from memory.
@@ -141,12 +167,26 @@ extension Export.State {
     }
 
     /// What to do with FLUSHes that have arrived; nil while they must wait.
-    fileprivate mutating func nextFlushStep(of number: Int, isStopped: Bool) -> FlushStep? {
+    ///
+    /// - Parameter endsHold: whether they have been held long enough.
+    fileprivate mutating func nextFlushStep(
+        of number: Int, isStopped: Bool, endsHold: Bool = false
+    ) -> FlushStep? {
         guard !countAnswered(number) else {
             return .answer
         }
         passCompleteBarriers()
-        if case .behind(let barriers) = flushMode {
+        var barriers: [Barrier] = []
+        switch flushMode {
+        case .held(_, let owed):
+            guard endsHold else {
+                return isStopped ? .fail(.shutdown) : nil
+            }
+            barriers = owed.filter { $0.state != .complete }
+        case .behind(let owed): barriers = owed
+        case .counted, .durable: break
+        }
+        if !barriers.isEmpty {
             let isFailed = barriers.contains {
                 if case .failed = $0.state { true } else { false }
             }

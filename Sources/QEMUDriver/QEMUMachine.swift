@@ -61,6 +61,10 @@ final class QEMUMachine: VirtualMachine {
         let story = Story(diskNames: launch.disks.map(\.name))
         self.story = story
         let (monitorEvents, child, log, name) = (process.monitor.events, process.child, process.log, launch.name)
+        // QEMU waits for each disk's FLUSH after it has said that the processors stand, before it answers the stop.
+        process.monitor.observe("STOP") { [disks = parts.disks] in
+            for disk in disks { disk.guestStands() }
+        }
         ending = Task.detached {
             for await event in monitorEvents {
                 for own in story.tell(event) { continuation.yield(own) }
@@ -77,6 +81,8 @@ final class QEMUMachine: VirtualMachine {
     var ownFlushes: Int { traits.hypervisor.hasPrefix("QEMU 7.2") ? 2 : 0 }
 
     func stop() async throws -> HypervisorTime {
+        // A machine that stands already says nothing more.
+        if isHeld { for disk in parts.disks { disk.guestStands() } }
         try await asking { monitor throws(QMPError) in try await monitor.stop() }
         return time(of: "STOP")
     }

@@ -16,7 +16,15 @@ struct ServedDisk: GuestDisk {
     }
 
     func holdFlushes(limit: Duration) async -> Bool {
-        await BlockingWork.run { export.countFlushes(waitingUpTo: limit).oneWasInFlight }
+        await BlockingWork.run { export.holdFlushes(waitingUpTo: limit) }
+    }
+
+    /// How many FLUSHes have arrived and are not answered.
+    var waitingFlushes: Int { export.flushesInFlight }
+
+    /// Counts FLUSHes that are held, now that the guest stands; without a hold nothing changes.
+    func guestStands() {
+        export.countFlushes()
     }
 
     var heldFlushes: Int {

@@ -68,6 +68,13 @@ public final class QMPClient: Sendable {
         return try await connection.event(number, name, timeout: timeout)
     }
 
+    /// Is told of each event of a name at once, on the thread that reads; one observer for a name.
+    ///
+    /// For what the peer itself waits for. It must not block.
+    public func observe(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        connection.observe(name, body)
+    }
+
     /// The last event of that name, if any has arrived.
     public func lastEvent(_ name: String) -> QMPEvent? {
         connection.lastEvent(name)

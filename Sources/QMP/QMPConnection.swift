@@ -24,6 +24,7 @@ final class QMPConnection: Sendable {
         var replies: [Int64: Reply] = [:]
         var expectations: [Int64: Expectation] = [:]
         var lastEvents: [String: QMPEvent] = [:]
+        var observers: [String: @Sendable () -> Void] = [:]
         var eventCount = 0
         var greeting: JSONValue?
         /// The moment at which the reader's wait ends by itself.
@@ -136,6 +137,10 @@ final class QMPConnection: Sendable {
         }
     }
 
+    func observe(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.observers[name] = body }
+    }
+
     func forget(_ number: Int64) {
         state.withLock { $0.expectations[number] = nil }
     }
@@ -227,7 +232,7 @@ final class QMPConnection: Sendable {
     }
 
     private func deliver(_ event: QMPEvent) {
-        let waiting = state.withLock { state in
+        let (waiting, observer) = state.withLock { state in
             state.eventCount += 1
             state.lastEvents[event.name] = event
             var waiting: [CheckedContinuation<Result<QMPEvent, QMPError>, Never>] = []
@@ -240,8 +245,9 @@ final class QMPConnection: Sendable {
                     state.expectations[number]?.arrived = event
                 }
             }
-            return waiting
+            return (waiting, state.observers[event.name])
         }
+        observer?()
         // Only now: who reads the event may ask for the last one of its name.
         events.yield(event)
         for continuation in waiting { continuation.resume(returning: .success(event)) }
@@ -262,6 +268,7 @@ final class QMPConnection: Sendable {
             defer {
                 state.replies = [:]
                 state.expectations = [:]
+                state.observers = [:]
             }
             return (state.replies, state.expectations, reason)
         }

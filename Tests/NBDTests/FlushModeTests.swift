@@ -51,6 +51,42 @@ import Testing
         #expect(device.count(of: .flush) == 2)
     }
 
+    @Test func `a held FLUSH is answered when counting begins, not before`() throws {
+        let device = MemoryDevice(size: 1 << 20)
+        let export = Export(device)
+        let client = try RawClient(server, export).start()
+        #expect(!export.holdFlushes(waitingUpTo: .seconds(60)))
+        try client.sendRequest(3, cookie: 1)
+        // The read's reply would come second if the FLUSH had been answered.
+        #expect(try client.read(512, at: 0) == [UInt8](repeating: 0, count: 512))
+        export.countFlushes()
+        #expect(try client.receiveReply() == .init(cookie: 1))
+        #expect(count(of: export) == .init(answered: 1))
+        #expect(device.count(of: .flush) == 0)
+    }
+
+    @Test func `a held FLUSH reaches the device when the hold ends without a count`() throws {
+        let device = MemoryDevice(size: 1 << 20)
+        let export = Export(device)
+        let client = try RawClient(server, export).start()
+        export.holdFlushes(waitingUpTo: .zero)
+        try client.sendRequest(3, cookie: 1)
+        #expect(export.resumeFlushes() == .init())
+        #expect(try client.receiveReply() == .init(cookie: 1))
+        #expect(device.count(of: .flush) == 1)
+    }
+
+    @Test func `a FLUSH that is held too long is done on the device, and not counted`() throws {
+        let device = MemoryDevice(size: 1 << 20)
+        let export = Export(device)
+        let client = try RawClient(server, export).start()
+        export.holdFlushes(waitingUpTo: .zero)
+        #expect(try client.flush() == 0)
+        #expect(device.count(of: .flush) == 1)
+        export.countFlushes()
+        #expect(count(of: export) == .init())
+    }
+
     @Test func `a counted FLUSH passes a closed gate`() throws {
         let export = Export(MemoryDevice(size: 1 << 20))
         let client = try RawClient(server, export).start()
@@ -191,5 +227,16 @@ import Testing
         let replies = [try client.receiveReply(), try client.receiveReply()]
         #expect(Set(replies.map(\.cookie)) == [1, 2] && replies.allSatisfy { $0.error == 108 })
         #expect(client.isClosedByServer())
+    }
+}
+
+extension Export {
+    /// Holds FLUSHes and counts them at once, as for a client that stands.
+    @discardableResult
+    fileprivate func countFlushes(waitingUpTo limit: Duration) -> FlushCount? {
+        holdFlushes(waitingUpTo: limit)
+        countFlushes()
+        if case .counted(let count, _) = flushMode { return count }
+        return nil
     }
 }

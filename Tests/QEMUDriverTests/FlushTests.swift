@@ -59,20 +59,26 @@ extension RealQEMU {
             await machine.kill()
         }
 
-        @Test func `what the guest flushes in between is counted on top`() async throws {
+        /// A machine that runs takes for durable what it is told is flushed.
+        @Test func `no flush is answered from memory before the machine stands`() async throws {
             let devices = [MemoryDevice(size: 16 << 20), MemoryDevice(size: 16 << 20)]
             let (machine, console) = try await boot(devices)
             console.type("witness run --disk /dev/vda --flush 1 --pause 0 &")
             try await console.wait(for: "flushed 20")
+            var answered: Set<Int> = []
             for _ in 1...20 {
                 for disk in machine.disks { _ = await disk.holdFlushes(limit: .seconds(60)) }
-                while machine.disks[0].heldFlushes < 3 { try await Task.sleep(for: .milliseconds(1)) }
+                // The guest's next FLUSH arrives and waits; one that waits too long reaches the device instead.
+                while machine.parts.disks[0].waitingFlushes == 0 { try await Task.sleep(for: .milliseconds(1)) }
                 let counts = try await countHeld(machine)
-                #expect(counts.before[1] == 0 && counts.stopped[1] == 1 && counts.saved[1] == 2)
-                #expect(counts.before[0] >= 3)
-                #expect(counts.stopped[0] > counts.before[0])
+                #expect(counts.before == [0, 0])
+                #expect(counts.stopped[1] == 1 && counts.saved[1] == 2)
+                #expect(counts.stopped[0] <= 2)
                 #expect(counts.saved[0] == counts.stopped[0] + 1)
+                answered.insert(counts.stopped[0])
             }
+            // The guest's own, and QEMU's.
+            #expect(answered.contains(2))
             await machine.kill()
         }
 

@@ -78,16 +78,17 @@ public protocol VirtualMachine: Sendable {
 /// A disk of a running machine, as the engine holds it.
 ///
 /// ```
-///   durable ──holdFlushes()──► counted ──release(behind:)──► behind a barrier ──► durable
-///      ▲                          │
-///      └──── release(behind: nil) ┘
+///             holdFlushes()         the machine stands        release(behind:)
+///   durable ────────────────► held ──────────────────► counted ───────────────► behind a barrier ──► durable
+///      ▲                       │                          │
+///      └── release(behind: nil) ──────────────────────────┘
 /// ```
 public protocol GuestDisk: Sendable {
     /// Its name, unique within the machine.
     var name: String { get }
 
-    /// Waits, up to the limit, for a moment without a FLUSH in flight; from then on every FLUSH is answered from
-    /// memory and counted.
+    /// Waits, up to the limit, for a moment without a FLUSH in flight; from then on FLUSHes wait, and once the machine
+    /// stands they are answered from memory and counted.
     ///
     /// - Returns: whether a FLUSH was still in flight when the limit was reached.
     func holdFlushes(limit: Duration) async -> Bool
