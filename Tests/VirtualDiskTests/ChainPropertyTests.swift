@@ -8,7 +8,9 @@ import Testing
 import VirtualDisk
 
 struct ChainPropertyTests {
-    static let seeds: [UInt64] = [1, 2, 3, 12_583_365_664_803_110_168, .random(in: 0 ... .max)]
+    static let seeds: [UInt64] = [
+        1, 2, 3, 12_583_365_664_803_110_168, 8_108_582_144_146_657_070, .random(in: 0 ... .max),
+    ]
 
     /// An odd size: the last block is partial and ends in the middle of a bitmap's byte.
     static let oddSize: Int = (64 << 20) + 777 * 512

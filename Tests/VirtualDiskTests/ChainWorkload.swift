@@ -49,7 +49,10 @@ struct ChainWorkload {
         return start * unit..<min(start + length, places) * unit
     }
 
-    mutating func step() throws {
+    /// One request.
+    ///
+    /// - Parameter mayReopen: not before the parents are sealed, which only the chain that holds them can do.
+    mutating func step(mayReopen: Bool = true) throws {
         switch Int.random(in: 0..<100, using: &generator) {
         case 0..<55:
             let range = range(upTo: 96 << 10)
@@ -72,7 +75,7 @@ struct ChainWorkload {
         case 95..<98:
             try chain.flush()
         default:
-            try reopen()
+            if mayReopen { try reopen() } else { try chain.flush() }
         }
     }
 
@@ -93,7 +96,7 @@ struct ChainWorkload {
             let old = chain
             chain = extended
             leaf = child
-            if Bool.random(using: &generator) { for _ in 0..<5 { try step() } }
+            if Bool.random(using: &generator) { for _ in 0..<5 { try step(mayReopen: false) } }
             try chain.sealParents()
             #expect(throws: StorageError.self) { try old.write([1], at: 0) }
         } else {
