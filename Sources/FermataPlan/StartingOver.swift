@@ -93,7 +93,7 @@ struct StartingOver {
                 .notOwned, places[checkpoint.name] ?? Place(),
                 "checkpoint \(checkpoint.name.quoted) of machine \(machine.quoted) exists and was not made by recipe "
                     + recipe.name.quoted + maker(checkpoint.owner),
-                suggestion: "choose another name, or rename or delete that one")
+                suggestion: "choose another name, or another lab with --store")
         }
     }
 
@@ -108,7 +108,7 @@ struct StartingOver {
             .cannotStartOver, place,
             "machine \(machine.name.quoted) \(reason) and must be made again, but holds checkpoint "
                 + "\(first.name.quoted)\(others), which the recipe did not make",
-            suggestion: "delete or export what is not the recipe's, or choose another machine name")
+            suggestion: "choose another machine name, or another lab with --store")
     }
 
     private func maker(_ owner: RecipeOwnership?) -> String {

@@ -274,7 +274,7 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
         WrongInput(
             "a checkpoint of nobody's", steps: makesMine, Sample.used,
             "first-lab.lua:10: error: checkpoint 'mine' of machine 'web' exists and was not made by recipe "
-                + "'first-lab'; choose another name, or rename or delete that one"),
+                + "'first-lab'; choose another name, or another lab with --store"),
         WrongInput(
             "a running machine", steps: [], used { $0.state = .running },
             "first-lab.lua:3: error: machine 'web' is running, and a run starts over; wait for the process "
@@ -286,8 +286,8 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
         WrongInput(
             "a changed machine with a checkpoint of nobody's", steps: [], used { $0.owner?.definition = "old" },
             "first-lab.lua:3: error: machine 'web' has changed in the recipe and must be made again, but holds "
-                + "checkpoint 'mine', which the recipe did not make; delete or export what is not the recipe's, or "
-                + "choose another machine name"),
+                + "checkpoint 'mine', which the recipe did not make; choose another machine name, "
+                + "or another lab with --store"),
         WrongInput(
             "a lost origin and checkpoints of others", steps: [],
             used {
@@ -295,8 +295,8 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
                 $0.tree.checkpoints[0].owner = RecipeOwnership(recipe: "other", definition: "")
             },
             "first-lab.lua:3: error: machine 'web' has lost its origin and must be made again, but holds checkpoint "
-                + "'clean' and 1 more, which the recipe did not make; delete or export what is not the recipe's, or "
-                + "choose another machine name"),
+                + "'clean' and 1 more, which the recipe did not make; choose another machine name, "
+                + "or another lab with --store"),
     ]
 
     @Test func `all mistakes of a recipe come in the order of its source`() throws {
