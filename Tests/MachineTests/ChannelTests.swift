@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
+import Foundation
 import Testing
 
 @testable import FermataEngine
@@ -70,13 +71,17 @@ import Testing
         await host.turnOff()
     }
 
-    @Test func `a machine survives while a thousand tasks come and go in its host`() async throws {
+    /// A child can die with the thread that started it, so the threads must really end.
+    @Test func `a machine survives while a thousand tasks and threads come and go in its host`() async throws {
         let lab = try LiveLab()
         let host = try await lab.running()
         let boot = try await host.output(of: "cat /proc/sys/kernel/random/boot_id")
         await withTaskGroup(of: Int.self) { group in
             for number in 0..<1000 { group.addTask { (0..<1000).reduce(number, &+) } }
             await group.waitForAll()
+        }
+        for _ in 0..<1000 {
+            await withCheckedContinuation { continuation in Thread { continuation.resume() }.start() }
         }
         #expect(try await host.output(of: "cat /proc/sys/kernel/random/boot_id") == boot)
         await host.turnOff()
