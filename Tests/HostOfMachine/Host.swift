@@ -14,8 +14,7 @@ import SystemPackage
         let machine = try await QEMUDriver(accelerator: .tcg).launch(
             Launch(
                 name: arguments[1], hardware: Hardware(memory: 16 << 20, processors: 1),
-                memoryImage: FilePath(arguments[2]), disks: [], clockBase: 0, log: FilePath(arguments[3]),
-                runtimeFolder: "/tmp"))
+                memoryImage: FilePath(arguments[2]), disks: [], clockBase: 0, log: FilePath(arguments[3])))
         _ = try await machine.resume()
         print("running")
         fflush(nil)

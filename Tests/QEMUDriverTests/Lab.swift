@@ -43,7 +43,7 @@ final class Lab: Sendable {
                     Hardware.Boot(kernel: $0.kernel, initrd: $0.initrd, arguments: TinyGuest.arguments)
                 }),
             memoryImage: try image ?? emptyImage(), disks: disks, clockBase: clock,
-            log: folder.appending("\(name).log"), runtimeFolder: folder.path)
+            log: folder.appending("\(name).log"))
     }
 
     func start(_ launch: Launch) async throws -> QEMUMachine {

@@ -83,8 +83,7 @@ extension MachineHost {
             Launch(
                 name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base,
                 disks: zip(configuration.disks, chains).map { Launch.Disk(name: $0.name, device: $1) },
-                clockBase: clockBase, log: folder.lab.cache.appending("\(configuration.machine).log"),
-                runtimeFolder: try RuntimeFolder.of(folder.path)))
+                clockBase: clockBase, log: folder.lab.cache.appending("\(configuration.machine).log")))
         FaultPoint.spawned.reach()
         generation += 1
         return RunningMachine(

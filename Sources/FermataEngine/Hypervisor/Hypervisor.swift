@@ -30,13 +30,10 @@ public struct Launch: Sendable {
     public var clockBase: Int64
     /// Where the hypervisor's own messages go.
     public var log: FilePath
-    /// A private folder on a memory file system for what must not touch a disk during a pause.
-    public var runtimeFolder: FilePath
 
     /// Makes a launch.
     public init(
-        name: String, hardware: Hardware, memoryImage: FilePath, disks: [Disk], clockBase: Int64, log: FilePath,
-        runtimeFolder: FilePath
+        name: String, hardware: Hardware, memoryImage: FilePath, disks: [Disk], clockBase: Int64, log: FilePath
     ) {
         self.name = name
         self.hardware = hardware
@@ -44,7 +41,6 @@ public struct Launch: Sendable {
         self.disks = disks
         self.clockBase = clockBase
         self.log = log
-        self.runtimeFolder = runtimeFolder
     }
 
     /// A disk of a machine that is starting.
