@@ -94,33 +94,51 @@ let package = Package(
 
         // Tests.
         .target(
+            name: "StorageTestSupport", dependencies: ["BlockStorage", system, subprocess],
+            path: "Tests/StorageTestSupport", swiftSettings: checked),
+        .target(
             name: "FermataTestSupport",
-            dependencies: ["FermataModel", "FermataEngine", "BlockStorage", system, subprocess],
+            dependencies: ["StorageTestSupport", "FermataModel", "FermataEngine", "BlockStorage", system],
             path: "Tests/FermataTestSupport", swiftSettings: checked),
-        tests("BlockStorageTests", ["BlockStorage", "FermataTestSupport", system]),
-        tests("VirtualDiskTests", ["VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
-        tests("NBDTests", ["NBD", "BlockStorage", "FermataTestSupport", system]),
-        tests("QMPTests", ["QMP", "FermataTestSupport", system]),
+        tests("BlockStorageTests", ["BlockStorage", "StorageTestSupport", system]),
+        tests("VirtualDiskTests", ["VirtualDisk", "BlockStorage", "StorageTestSupport", system]),
+        tests("NBDTests", ["NBD", "BlockStorage", "StorageTestSupport", system]),
+        tests("QMPTests", ["QMP", "StorageTestSupport", system]),
         tests("LuaRuntimeTests", ["LuaRuntime"]),
         tests("FermataModelTests", ["FermataModel"]),
-        tests("FermataPlanTests", ["FermataPlan", "FermataModel", "Hashing", "FermataTestSupport"]),
+        tests(
+            "FermataPlanTests", ["FermataPlan", "FermataModel", "Hashing", "StorageTestSupport", "FermataTestSupport"]),
         tests(
             "FermataEngineTests",
-            ["FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "FermataTestSupport", system]),
+            [
+                "FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "StorageTestSupport",
+                "FermataTestSupport", system,
+            ]),
         .executableTarget(
             name: "host-of-machine", dependencies: ["QEMUDriver", "FermataEngine", system], path: "Tests/HostOfMachine",
             swiftSettings: checked),
         tests(
             "QEMUDriverTests",
-            ["QEMUDriver", "host-of-machine", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
+            [
+                "QEMUDriver", "host-of-machine", "FermataEngine", "FermataModel", "StorageTestSupport",
+                "FermataTestSupport", system,
+            ]),
         tests(
             "FermataExecutorTests",
-            ["FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "FermataTestSupport", system]),
-        tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "FermataTestSupport"]),
-        tests("FermataLuaTests", ["FermataLua", "Fermata", "FermataModel", "FermataTestSupport", system]),
+            [
+                "FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "StorageTestSupport",
+                "FermataTestSupport", system,
+            ]),
+        tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "StorageTestSupport", "FermataTestSupport"]),
+        tests(
+            "FermataLuaTests",
+            ["FermataLua", "Fermata", "FermataModel", "StorageTestSupport", "FermataTestSupport", system]),
         tests(
             "FermataCLITests",
-            ["FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system, subprocess]),
+            [
+                "StorageTestSupport", "FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system,
+                subprocess,
+            ]),
         // A host that a test kills.
         .executableTarget(
             name: "lab-host", dependencies: ["FermataEngine", "FermataModel", "QEMUDriver", system],
@@ -130,7 +148,7 @@ let package = Package(
             [
                 "lab-host", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
                 "BlockStorage", "NBD",
-                "FermataTestSupport", system, subprocess,
+                "StorageTestSupport", "FermataTestSupport", system, subprocess,
             ]),
     ]
 )

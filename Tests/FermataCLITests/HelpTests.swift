@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import FermataTestSupport
+import StorageTestSupport
 import Testing
 
 @Suite struct HelpTests {
@@ -15,7 +15,7 @@ import Testing
         let result = try await Program.fermata.run(command + ["--help"], in: folder.path)
         #expect(result.code == 0)
         #expect(result.messages.isEmpty)
-        try Golden.check(result.output, "help\(command.map { "-\($0)" }.joined()).txt")
+        try Golden.check(result.output, "FermataCLI/help\(command.map { "-\($0)" }.joined()).txt")
     }
 
     @Test func `a recipe's program has the same commands`() async throws {
@@ -26,7 +26,7 @@ import Testing
             #expect(result.code == 0)
             text += result.output
         }
-        try Golden.check(text, "help-first-lab.txt")
+        try Golden.check(text, "FermataCLI/help-first-lab.txt")
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
+import StorageTestSupport
 import Subprocess
 import Testing
 

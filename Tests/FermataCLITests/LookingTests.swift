@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 

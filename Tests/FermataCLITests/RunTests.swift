@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 
@@ -32,9 +32,9 @@ import Testing
             let result = try await Program.fermata.run(["plan", "lab.lua"] + flags, in: folder.path)
             #expect(result.code == 0)
             #expect(result.messages.isEmpty)
-            try Golden.check(result.output, name)
+            try Golden.check(result.output, "FermataCLI/\(name)")
         }
-        #expect(!FileManager.default.fileExists(atPath: folder.folder.appending(".fermata").string))
+        #expect(!FileManager.default.fileExists(atPath: folder.folder.appending("FermataCLI/.fermata").string))
         // A recipe that was printed is a recipe.
         try folder.write("lab.json", try await folder.fermata("plan", "lab.lua", "--recipe-json").output)
         let (lua, json) = (

@@ -6,6 +6,7 @@ import FermataExecutor
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
+import StorageTestSupport
 import SystemPackage
 import Testing
 

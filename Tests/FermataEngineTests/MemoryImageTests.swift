@@ -3,6 +3,7 @@
 
 import FermataModel
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 

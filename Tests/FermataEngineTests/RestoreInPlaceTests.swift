@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Synchronization
 import SystemPackage
 import Testing

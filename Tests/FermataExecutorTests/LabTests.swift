@@ -5,7 +5,7 @@ import FermataEngine
 import FermataExecutor
 import FermataModel
 import FermataPlan
-import FermataTestSupport
+import StorageTestSupport
 import SystemPackage
 import Testing
 

@@ -6,6 +6,7 @@ import FermataExecutor
 import FermataModel
 import FermataPlan
 import FermataTestSupport
+import StorageTestSupport
 import Testing
 
 @Suite struct PlanExecutorTests {

@@ -7,6 +7,7 @@ import FermataModel
 import FermataPlan
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 
 /// A lab in a folder of its own, with a simulated hypervisor and boot files to name.

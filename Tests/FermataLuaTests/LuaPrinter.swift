@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
+import StorageTestSupport
 
 /// Writes recipes as Lua, every time in another of the forms that mean the same.
 struct LuaPrinter {

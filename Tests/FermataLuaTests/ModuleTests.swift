@@ -3,8 +3,8 @@
 
 import FermataLua
 import FermataModel
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 

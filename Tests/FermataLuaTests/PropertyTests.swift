@@ -3,8 +3,8 @@
 
 import FermataLua
 import FermataModel
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Testing
 
 /// Recipes at random: what is written as Lua is recorded as it was; what is damaged is refused in one line.

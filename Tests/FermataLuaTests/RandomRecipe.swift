@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
+import StorageTestSupport
 
 /// Recipes at random, with whatever a script can say.
 struct RandomRecipe {

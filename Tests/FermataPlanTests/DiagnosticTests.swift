@@ -4,6 +4,7 @@
 import FermataModel
 import FermataPlan
 import Hashing
+import StorageTestSupport
 import Testing
 
 /// A wrong recipe and everything that must be said about it.
@@ -305,7 +306,7 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
         machine.processors = -1
         let recipe = Sample.recipe(all, machines: [machine, machine])
         let errors = #expect(throws: PlanningErrors.self) { try Planner.plan(recipe, with: Inventory()) }
-        try Golden.check(errors?.description ?? "", "all-mistakes.txt")
+        try Golden.check(errors?.description ?? "", "FermataPlan/all-mistakes.txt")
         let lines = (errors?.diagnostics ?? []).compactMap(\.location?.line)
         #expect(lines == lines.sorted())
     }

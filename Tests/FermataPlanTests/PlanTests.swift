@@ -4,19 +4,20 @@
 import FermataModel
 import FermataPlan
 import Hashing
+import StorageTestSupport
 import Testing
 
 @Suite struct PlanTests {
     @Test func `a first run creates the machine`() throws {
         let plan = try Planner.plan(Sample.firstLab, with: Sample.empty)
-        try Golden.check(plan.description, "first-run.txt")
-        try Golden.check(plan.json, "first-run.json")
+        try Golden.check(plan.description, "FermataPlan/first-run.txt")
+        try Golden.check(plan.json, "FermataPlan/first-run.json")
     }
 
     @Test func `a second run returns to the origin and keeps what is not the recipe's`() throws {
         let plan = try Planner.plan(Sample.firstLab, with: Sample.used)
-        try Golden.check(plan.description, "second-run.txt")
-        try Golden.check(plan.json, "second-run.json")
+        try Golden.check(plan.description, "FermataPlan/second-run.txt")
+        try Golden.check(plan.json, "FermataPlan/second-run.json")
         guard case .returnToOrigin("web", let back)? = plan.operations.first?.kind else {
             Issue.record("the plan begins with \(String(describing: plan.operations.first))")
             return
@@ -32,7 +33,7 @@ import Testing
         var recipe = Sample.firstLab
         recipe.machines[0].memory = .mebibytes(512)
         let plan = try Planner.plan(recipe, with: used)
-        try Golden.check(plan.description, "changed-definition.txt")
+        try Golden.check(plan.description, "FermataPlan/changed-definition.txt")
         guard case .recreateMachine(let new, replacing: Sample.id(100))? = plan.operations.first?.kind else {
             Issue.record("the plan begins with \(String(describing: plan.operations.first))")
             return

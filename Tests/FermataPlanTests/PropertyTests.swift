@@ -3,6 +3,7 @@
 
 import FermataModel
 import FermataPlan
+import StorageTestSupport
 import Testing
 
 @Suite struct PropertyTests {

@@ -4,6 +4,7 @@
 import FermataModel
 import FermataPlan
 import Hashing
+import StorageTestSupport
 
 /// Recipes at random: sensible ones whose steps mostly follow from each other, and wild ones.
 struct RandomRecipe {

@@ -3,6 +3,7 @@
 
 internal import FermataEngine
 internal import Foundation
+internal import StorageTestSupport
 internal import Synchronization
 
 /// The guest of a simulated machine: an agent and an interpreter whose variables lie in the machine's RAM.

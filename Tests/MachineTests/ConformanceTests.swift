@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 
@@ -20,7 +21,7 @@ import Testing
         let place = try TemporaryFolder()
         let lab = place.appending("lab")
         let recipe = place.appending("two-branches.json")
-        try Self.recipe(guest: TinyGuest.folder()).write(
+        try Self.recipe(guest: TinyGuest.find().folder).write(
             toFile: recipe.string, atomically: true, encoding: .utf8)
         let store = ["--store", lab.string, "--json"]
         let run = try await BuiltProgram.run("fermata", ["run", recipe.string] + store)

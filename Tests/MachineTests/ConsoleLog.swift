@@ -1,6 +1,8 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import FermataTestSupport
+
 /// What a console's log tells of the witness: one segment for each start and each restore of its machine.
 ///
 /// ```

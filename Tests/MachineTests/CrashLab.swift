@@ -3,6 +3,7 @@
 
 import BlockStorage
 import FermataModel
+import FermataTestSupport
 import Foundation
 import SystemPackage
 import Testing

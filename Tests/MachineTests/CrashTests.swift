@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Testing
 
 @testable import FermataEngine
@@ -34,7 +35,7 @@ import Testing
 
     @Test func `a host killed at any point leaves the state before or after, and all that was flushed`() async throws {
         let lab = CrashLab()
-        let guest = try TinyGuest.folder()
+        let guest = try TinyGuest.find().folder
         let began = ContinuousClock.now
         for point in ["before machine", "after machine"] {
             let run = try await lab.host(["create=\(guest)"], fault: point, comment: point)
@@ -49,7 +50,9 @@ import Testing
             let run = try await lab.host(
                 try Self.operations(from: lab.newest, number), fault: point,
                 commits: Self.committed.contains(name), comment: point)
-            #expect(run.wasKilled || point.hasSuffix(":3"), "\(point) was not reached")
+            // A host that restores in place spawns once: the further counts of the long version are not passed by all.
+            let mayBeMissed = point.contains(":") && !Self.again.contains(point)
+            #expect(run.wasKilled || mayBeMissed, "\(point) was not reached")
         }
         let end = try await lab.host(try Self.operations(from: lab.newest, rounds.count), comment: "the end")
         #expect(!end.wasKilled)
@@ -61,7 +64,7 @@ import Testing
         let lab = CrashLab()
         _ = try await lab.host(
             [
-                "create=\(try TinyGuest.folder())", "start", Self.witness, "tick=3", "checkpoint=first", "tick=3",
+                "create=\(try TinyGuest.find().folder)", "start", Self.witness, "tick=3", "checkpoint=first", "tick=3",
             ], comment: "boot")
         var seed = UInt64.random(in: 0...UInt64.max)
         if let text = ProcessInfo.processInfo.environment["FERMATA_TEST_SEED"] { seed = UInt64(text) ?? seed }

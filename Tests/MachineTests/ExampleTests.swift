@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: guest.string, withIntermediateDirectories: false)
         for file in ["vmlinuz", "initrd.gz"] {
             try FileManager.default.copyItem(
-                atPath: TinyGuest.folder().appending(file).string, toPath: guest.appending(file).string)
+                atPath: TinyGuest.find().folder.appending(file).string, toPath: guest.appending(file).string)
         }
         let store = ["--store", place.appending("lab").string]
         let inLua = ("fermata", ["run", examples.appending("first-lab.lua").string])

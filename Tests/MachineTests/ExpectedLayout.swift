@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
-import FermataTestSupport
 import Foundation
 import Glibc
+import StorageTestSupport
 import SystemPackage
 
 /// The files of a lab with one machine of one disk, as its documents tell them, each with its mode.

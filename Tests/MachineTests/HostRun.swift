@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
+import FermataTestSupport
 
 /// What a host that may have been killed had done, by its own words.
 struct HostRun {

@@ -3,6 +3,7 @@
 
 import FermataEngine
 import FermataModel
+import FermataTestSupport
 import Foundation
 import QEMUDriver
 import SystemPackage
@@ -32,7 +33,7 @@ final class LiveLab: Sendable {
         let definition = MachineDefinition(
             name: name, memory: memory, processors: 1,
             boot: .init(kernel: "vmlinuz", initrd: "initrd.gz", arguments: arguments), disks: disks)
-        let guest = try TinyGuest.folder()
+        let guest = try TinyGuest.find().folder
         let machine = try folder.createMachine(definition, file: { guest.appending($0) })
         return try host(machine.name, settings: settings)
     }
@@ -52,31 +53,6 @@ final class LiveLab: Sendable {
         try await host.start()
         _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
         return host
-    }
-}
-
-/// The tiny guest that `Scripts/guest` builds.
-enum TinyGuest {
-    /// A kernel line whose clock can go back.
-    static let arguments = "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"
-    /// A kernel line whose clock cannot.
-    static let timeStampArguments = "console=ttyS0 quiet panic=-1"
-
-    /// The folder of its kernel and its initial RAM disk.
-    static func folder() throws -> FilePath {
-        let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
-        let path =
-            ProcessInfo.processInfo.environment["FERMATA_GUEST_DIR"].map { FilePath($0) }
-            ?? package.appending(".guest")
-        guard FileManager.default.fileExists(atPath: path.appending("initrd.gz").string) else {
-            throw MissingGuest(path: path)
-        }
-        return path
-    }
-
-    struct MissingGuest: Error, CustomStringConvertible {
-        let path: FilePath
-        var description: String { "\(path): there is no tiny guest; run Scripts/guest" }
     }
 }
 

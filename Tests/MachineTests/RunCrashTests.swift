@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Synchronization
 import SystemPackage
 import Testing
@@ -14,7 +15,7 @@ import Testing
         let place = try TemporaryFolder()
         let lab = place.appending("lab")
         let recipe = place.appending("two-branches.json")
-        try ConformanceTests.recipe(guest: TinyGuest.folder()).write(
+        try ConformanceTests.recipe(guest: TinyGuest.find().folder).write(
             toFile: recipe.string, atomically: true, encoding: .utf8)
         let store = ["--store", lab.string, "--json"]
         // The first checkpoint is the origin; from the second run on the first restore is that to the origin.

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import FermataTestSupport
 import Foundation
 import NBD
+import StorageTestSupport
 import Synchronization
 import SystemPackage
 import Testing

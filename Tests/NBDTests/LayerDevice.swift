@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import FermataTestSupport
+import StorageTestSupport
 import Synchronization
 
 /// A device over another, which it reads through where nothing was written to it: what a differencing child is.

@@ -1,9 +1,9 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import FermataTestSupport
 import Foundation
 import NBD
+import StorageTestSupport
 import Synchronization
 import SystemPackage
 import Testing

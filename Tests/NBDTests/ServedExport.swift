@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import FermataTestSupport
 import NBD
+import StorageTestSupport
 import SystemPackage
 
 /// An export that is served on a socket of a test's own for as long as this lives.

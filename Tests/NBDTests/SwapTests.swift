@@ -3,8 +3,8 @@
 
 import BlockStorage
 import Dispatch
-import FermataTestSupport
 import NBD
+import StorageTestSupport
 import Synchronization
 import Testing
 

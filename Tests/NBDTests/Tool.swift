@@ -1,8 +1,8 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 

@@ -115,25 +115,3 @@ final class ConsoleText: Sendable {
         return lines.filter { !$0.contains("echo end-") }.joined(separator: "\n")
     }
 }
-
-/// A line of the witness in the guest: `tick N mono MS boot UUID nonce HEX seed HEX ...`.
-struct Tick: Hashable {
-    var number: Int
-    var monotonic: Int
-    var boot: String
-    var nonce: String
-    var bad: String
-
-    static func all(in text: String) -> [Tick] {
-        text.split(whereSeparator: \.isNewline).compactMap { line in
-            let words = line.split(separator: " ")
-            guard let start = words.firstIndex(of: "tick") else { return nil }
-            let fields = Array(words[start...])
-            guard fields.count >= 18, fields[2] == "mono", let number = Int(fields[1]), let time = Int(fields[3])
-            else { return nil }
-            return Tick(
-                number: number, monotonic: time, boot: String(fields[5]), nonce: String(fields[7]),
-                bad: String(fields[17]))
-        }
-    }
-}

@@ -3,8 +3,8 @@
 
 import BlockStorage
 import FermataEngine
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Testing
 
 @testable import QEMUDriver

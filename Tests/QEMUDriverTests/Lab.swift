@@ -5,6 +5,7 @@ import BlockStorage
 import FermataEngine
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 
 @testable import QEMUDriver

@@ -35,7 +35,7 @@ extension RealQEMU {
             #expect(resumed.microseconds > stopped.microseconds)
             let text = try await console.wait { Tick.all(in: $0).count >= 6 }
             let numbers = Tick.all(in: text).map(\.number)
-            #expect(numbers == Array(1...numbers.count))
+            #expect(numbers == Array(1...UInt64(numbers.count)))
             await machine.kill()
         }
     }

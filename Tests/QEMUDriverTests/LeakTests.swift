@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataEngine
-import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import Testing
 
 @testable import QEMUDriver

@@ -4,6 +4,7 @@
 import FermataEngine
 import FermataTestSupport
 import Foundation
+import StorageTestSupport
 import SystemPackage
 import Testing
 
@@ -21,7 +22,7 @@ extension RealQEMU {
         /// Expects that one guest, in one life, counted without gap or repetition.
         private func expectOneLife(_ text: String) {
             let ticks = Tick.all(in: text)
-            #expect(ticks.map(\.number) == Array(1...max(1, ticks.count)))
+            #expect(ticks.map(\.number) == Array(1...UInt64(max(1, ticks.count))))
             #expect(Set(ticks.map(\.boot)).count == 1)
             #expect(Set(ticks.map(\.nonce)).count == 1)
             for (one, next) in zip(ticks, ticks.dropFirst()) { #expect(next.monotonic > one.monotonic) }

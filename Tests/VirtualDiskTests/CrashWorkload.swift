@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import FermataTestSupport
+import StorageTestSupport
 import SystemPackage
 import Testing
 import VirtualDisk

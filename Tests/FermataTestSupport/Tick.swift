@@ -4,22 +4,33 @@
 /// One line of the guest's witness: what its memory, its clock and its disk are at that moment.
 ///
 /// `tick N mono MS boot UUID nonce HEX seed HEX sectors N issued I flushed F bad B`
-struct Tick: Hashable, Sendable {
-    var number: UInt64
-    var monotonic: UInt64
-    var boot: String
-    var nonce: String
-    var seed: UInt64
-    var sectors: UInt64
-    var issued: UInt64
-    var flushed: UInt64
-    var bad: UInt64
+public struct Tick: Hashable, Sendable {
+    /// Its number, from 1.
+    public var number: UInt64
+    /// The guest's monotonic clock, in milliseconds.
+    public var monotonic: UInt64
+    /// The boot_id of its kernel.
+    public var boot: String
+    /// A random number that lives in RAM only.
+    public var nonce: String
+    /// What the blocks of its disk are made from.
+    public var seed: UInt64
+    /// How many sectors of its disk it writes.
+    public var sectors: UInt64
+    /// The newest write that it sent.
+    public var issued: UInt64
+    /// The newest write that a FLUSH covered.
+    public var flushed: UInt64
+    /// How many blocks read back wrong.
+    public var bad: UInt64
 
-    static let pattern =
+    /// What finds its lines in a console.
+    public static let pattern =
         "tick [0-9]+ mono [0-9]+ boot [0-9a-f-]+ nonce [0-9a-f]+ seed [0-9a-f]+ "
         + "sectors [0-9]+ issued [0-9]+ flushed [0-9]+ bad [0-9]+"
 
-    init?(_ line: some StringProtocol) {
+    /// Reads a line; nil when it is not one.
+    public init?(_ line: some StringProtocol) {
         let words = line.split(separator: " ")
         guard words.count == 18, words[0] == "tick", let number = UInt64(words[1]), let monotonic = UInt64(words[3]),
             let seed = UInt64(words[9], radix: 16), let sectors = UInt64(words[11]), let issued = UInt64(words[13]),
@@ -37,12 +48,12 @@ struct Tick: Hashable, Sendable {
     }
 
     /// All whole ticks of a text, in order.
-    static func all(in text: String) -> [Tick] {
+    public static func all(in text: String) -> [Tick] {
         text.split(whereSeparator: \.isNewline).compactMap { Tick($0) }
     }
 
     /// The newest write that the text says is flushed.
-    static func flushed(in text: String) -> UInt64 {
+    public static func flushed(in text: String) -> UInt64 {
         let marks = text.split(whereSeparator: \.isNewline).compactMap { line -> UInt64? in
             let words = line.split(separator: " ")
             return words.count == 2 && words[0] == "flushed" ? UInt64(words[1]) : nil
