@@ -1,0 +1,140 @@
+# Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+# SPDX-License-Identifier: Apache-2.0
+
+"""Measures disks against nbdkit, qemu-nbd and qemu-img, in turns, with contents checked in the runs that are timed.
+
+Prints a table, with the command line of each peer, and then one line of JSON for each row.
+"""
+
+import argparse, json, os, random, shutil, statistics, subprocess, sys, tempfile
+from disk_images import Images
+from disk_peer import Failed
+from disk_rows import REQUESTS
+from disk_work import WORK
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="Scripts/bench disk", description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=9, help="how often each side is measured (9)")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of less, to see that it works")
+    parser.add_argument("--only", metavar="TEXT", help="the rows whose name contains this")
+    parser.add_argument("--command", metavar="FILE", help="a fermata that is built already")
+    parser.add_argument("--folder", help="where the disks lie (the folder for temporary files)")
+    parser.add_argument("--json", metavar="FILE", help="where the lines of JSON go (standard output)")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds = 3
+    if options.rounds < 2:
+        parser.error("--rounds: there must be two at least")
+    return options
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def build(root):
+    subprocess.run([f"{root}/Scripts/packages", "--test"], check=True, stdout=sys.stderr)
+    command = ["swift", "build", "--configuration", "release", "--quiet", "--product", "fermata"]
+    subprocess.run(command, cwd=root, check=True, stdout=sys.stderr)
+    return f"{root}/.build/release/fermata"
+
+
+def interval(ours, peer, source):
+    """The ratio's 2.5th and 97.5th percentile, from resampled rounds."""
+    numbers = range(len(ours))
+    ratios = []
+    for _ in range(4000):
+        chosen = source.choices(numbers, k=len(ours))
+        ratios.append(statistics.median(ours[i] for i in chosen) / statistics.median(peer[i] for i in chosen))
+    ratios.sort()
+    return [round(ratios[int(len(ratios) * part)], 3) for part in (0.025, 0.975)]
+
+
+def summarize(row, samples, source):
+    ours, peer = samples["ours"], samples.get("peer")
+    line = {"row": row.name, "unit": row.unit, "ours": round(statistics.median(ours), 3), "samples": samples}
+    if peer:
+        # A time is better when it is shorter.
+        upper, lower = (ours, peer) if row.more_is_better else (peer, ours)
+        line["peer"] = round(statistics.median(peer), 3)
+        line["ratio"] = round(statistics.median(upper) / statistics.median(lower), 3)
+        line["spread"] = interval(upper, lower, source)
+        met = line["spread"][0] if row.by_interval else line["ratio"]
+        line["atLeast"], line["met"] = row.at_least, met >= row.at_least if row.at_least else None
+    else:
+        line["spread"] = [round(min(ours), 3), round(max(ours), 3)]
+        line["atMost"], line["met"] = row.at_most, line["ours"] <= row.at_most
+    line["command"], line["peerCommand"] = row.commands()
+    return line
+
+
+def shown(lines):
+    width = max(len(line["row"]) for line in lines) + 2
+    text = [f"{'':<{width}}{'ours':>12}{'peer':>12}{'':>8}{'ratio':>8}  {'95 % interval':<17}{'bound':>7}"]
+    for line in lines:
+        numbers = f"{line['row']:<{width}}{line['ours']:>12,.1f}"
+        if "peer" in line:
+            spread = f"[{line['spread'][0]:.2f}, {line['spread'][1]:.2f}]"
+            bound = f">= {line['atLeast']}" if line["atLeast"] else ""
+            numbers += f"{line['peer']:>12,.1f}{line['unit']:>8}{line['ratio']:>8.2f}  {spread:<17}{bound:>7}"
+        else:
+            spread = f"[{line['spread'][0]:.1f}, {line['spread'][1]:.1f}]"
+            numbers += f"{'':>12}{line['unit']:>8}{'':>8}  {spread:<17}{'<= ' + str(line['atMost']):>7}"
+        text.append(numbers + ("" if line["met"] is None else "  met" if line["met"] else "  MISSED"))
+    text.append("")
+    text += [f"{line['row']}: {line['peerCommand']}" for line in lines if line["peerCommand"]]
+    return "\n".join(text)
+
+
+def measure(options, images):
+    """Measures every row in turns: each round has all rows, and each row all its sides."""
+    rows = [kind for kind in REQUESTS + WORK if not options.only or options.only in kind.name]
+    if not rows:
+        sys.exit(f"bench: no row's name contains '{options.only}'")
+    ready, samples = [], {}
+    for row in rows:
+        missing = row.missing(images)
+        if missing:
+            say(f"{row.name}: left out, because {missing}")
+            continue
+        row.prepare(images)
+        ready.append(row)
+        samples[row.name] = {side: [] for side in row.sides}
+    for number in range(options.rounds):
+        for row in ready:
+            # Who begins changes, so that neither always finds the machine as the other left it.
+            sides = list(row.sides) if number % 2 == 0 else list(reversed(row.sides))
+            for side in sides:
+                samples[row.name][side].append(row.measure(side, images, seed=number + 1))
+            figures = ", ".join(f"{side} {samples[row.name][side][-1]:.1f}" for side in row.sides)
+            say(f"{number + 1} of {options.rounds}: {row.name}: {figures} {row.unit}")
+    return ready, samples
+
+
+def main(root, arguments):
+    options = parse(arguments)
+    command = options.command or build(root)
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="fermata-bench-", dir=options.folder))
+    load = os.getloadavg()[0]
+    try:
+        images = Images(folder, os.path.realpath(command), options.quick)
+        with images:
+            rows, samples = measure(options, images)
+        source = random.Random(1)
+        lines = [summarize(row, samples[row.name], source) for row in rows]
+    except Failed as error:
+        sys.exit(f"bench: no figure counts: {error}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{os.cpu_count()} cores, Linux {os.uname().release}; {options.rounds} rounds in turns, contents checked; "
+          f"load {load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end")
+    print(shown(lines), flush=True)
+    text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    if options.json:
+        with open(options.json, "w") as file:
+            file.write(text)
+    else:
+        print("\n" + text, end="")
+    if any(line["met"] is False for line in lines):
+        sys.exit(1)

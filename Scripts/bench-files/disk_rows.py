@@ -1,0 +1,170 @@
+# Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+# SPDX-License-Identifier: Apache-2.0
+
+"""The rows of requests: what each side does, and how much better ours must be."""
+
+import shlex
+from disk_images import MIB
+from disk_peer import fio, run
+
+
+class Row:
+    """One row; a subclass says what is done."""
+
+    sides = ("ours", "peer")
+    unit = "MiB/s"
+    more_is_better = True
+    # Whether the interval's lower end, not the median, must reach the bound.
+    by_interval = False
+    at_least = None
+
+    def missing(self, images):
+        """Why the row cannot be measured, if it cannot."""
+        return None
+
+    def prepare(self, images):
+        """Makes what all rounds share."""
+
+    def commands(self):
+        """The command lines of the two sides, as they were last run."""
+        shown = lambda side: shlex.join(map(str, self.last[side])) if side in self.last else None
+        return shown("ours"), shown("peer")
+
+
+class Requests(Row):
+    """Requests of one kind, from fio."""
+
+    def __init__(self, name, pattern, block, depth, at_least, peer, disk=None):
+        self.name, self.pattern, self.block, self.depth, self.at_least = name, pattern, block, depth, at_least
+        self.peer, self.disk, self.last = peer, disk, {}
+        self.content = "offsets" if block == "1M" else "random"
+        self.unit = "MiB/s" if block == "1M" else "IOPS"
+
+    def fio(self, server, images, seed, size=None):
+        amount = images.sequential if self.block == "1M" else images.random
+        speed = fio(
+            server, images.folder, self.pattern, self.block, self.depth, size or images.size, amount, self.content,
+            seed)
+        return speed / MIB if self.block == "1M" else speed / 4096
+
+
+class Reading(Requests):
+    """Reads of the same content, from servers that stay up."""
+
+    def prepare(self, images):
+        disk = self.disk(images)
+        self.last = {"ours": images.ours(disk, read_only=True), "peer": self.peer(images, disk)}
+        for command in self.last.values():
+            # Every place is looked up once before anything counts.
+            run(["nbdcopy", images.served(command).uri, "null:"])
+
+    def measure(self, side, images, seed):
+        return self.fio(images.served(self.last[side]), images, seed)
+
+
+class DeepReading(Reading):
+    """Reads of a chain of 64 against those of one disk with the same content; in every block each disk has something."""
+
+    by_interval = True
+    size = 256 * MIB
+
+    def prepare(self, images):
+        deep = images.chain("deep", 64, self.size // 64, "4k", "random", self.size)
+        self.disk = lambda _: deep
+        self.peer = lambda images, disk: images.ours(images.flat(disk, self.size), read_only=True)
+        super().prepare(images)
+
+    def measure(self, side, images, seed):
+        return self.fio(images.served(self.last[side]), images, seed, self.size)
+
+
+class NewWriting(Requests):
+    """Writes into a disk that is made anew for each run, with a FLUSH at the end that counts."""
+
+    def measure(self, side, images, seed):
+        path = images.path(f"new-{side}-{self.peer.__name__}")
+        if side == "ours":
+            path += ".vhd"
+            command = images.ours(images.child(path, images.base(self.content)))
+        else:
+            command = self.peer(images, path)
+            path = command[-1]
+        self.last[side] = command
+        with images.serve(command) as server:
+            speed = self.fio(server, images, seed)
+        images.remove(path)
+        return speed
+
+
+class OldWriting(Requests):
+    """Writes over what a disk has already, with a FLUSH at the end that counts, and servers that stay up."""
+
+    def prepare(self, images):
+        path = images.path("old-ours.vhd")
+        ours = images.ours(images.child(path, images.base(self.content)))
+        self.last = {"ours": ours, "peer": self.peer(images, images.path("old-peer"))}
+        for command in self.last.values():
+            fio(images.served(command), images.folder, "write", "1M", 4, images.size, images.size, self.content)
+
+    def measure(self, side, images, seed):
+        return self.fio(images.served(self.last[side]), images, seed)
+
+
+def nbdkit_file(images, disk):
+    return ["nbdkit", "--foreground", "--readonly", "--unix", "SOCKET", "file", images.raw(disk)]
+
+
+def qemu_raw(images, disk):
+    return qemu_nbd("raw", images.raw(disk), "--read-only")
+
+
+def qemu_nbd(kind, path, *more):
+    return ["qemu-nbd", "--persistent", "--shared=16", f"--format={kind}", "--socket=SOCKET", *more, path]
+
+
+def new_raw(images, path):
+    path += ".raw"
+    with open(path, "wb") as file:
+        file.truncate(images.size)
+    return qemu_nbd("raw", path)
+
+
+def qcow2_child(images, path):
+    """The peer's parent is raw, which costs it least."""
+    path += ".qcow2"
+    images.remove(path)
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", images.raw(images.base("random")), path])
+    return qemu_nbd("qcow2", path)
+
+
+def dynamic_vpc(images, path):
+    path += ".vpc"
+    images.remove(path)
+    run(["qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=dynamic,force_size=on", path, images.size])
+    return qemu_nbd("vpc", path)
+
+
+def scattered(images):
+    """Four disks, of which three have a quarter of the blocks each, one by one."""
+    return images.chain("scattered", 4, images.size // 4, "4k", "random")
+
+
+def runs(images):
+    """Four disks, of which three have an eighth of the disk each, in runs of 1 MiB."""
+    return images.chain("runs", 4, images.size // 8, "1M", "offsets")
+
+
+DEPTHS = (1, 16)
+REQUESTS = [
+    *(Reading(f"4 KiB random read, chain of 4, qd {depth}", "randread", "4k", depth, 0.8, nbdkit_file, scattered)
+      for depth in DEPTHS),
+    *(NewWriting(f"4 KiB random write into a child, qd {depth}", "randwrite", "4k", depth, 1.0, qcow2_child)
+      for depth in DEPTHS),
+    *(NewWriting(f"4 KiB random write against vpc, qd {depth}", "randwrite", "4k", depth, 4.0, dynamic_vpc)
+      for depth in DEPTHS),
+    Reading("1 MiB sequential read, chain of 4, qd 4", "read", "1M", 4, 1.5, qemu_raw, runs),
+    OldWriting("1 MiB sequential write, qd 4", "write", "1M", 4, 1.5, new_raw),
+    NewWriting("1 MiB sequential write, new disk, qd 4", "write", "1M", 4, None, new_raw),
+    *(DeepReading(f"4 KiB random read, depth 64 against 1, qd {depth}", "randread", "4k", depth, 0.9, None)
+      for depth in DEPTHS),
+]
