@@ -102,7 +102,7 @@ let package = Package(
             path: "Tests/FermataTestSupport", swiftSettings: checked),
         tests("BlockStorageTests", ["BlockStorage", "StorageTestSupport", system]),
         tests("VirtualDiskTests", ["VirtualDisk", "BlockStorage", "StorageTestSupport", system]),
-        tests("NBDTests", ["NBD", "BlockStorage", "StorageTestSupport", system]),
+        tests("NBDTests", ["NBD", "VirtualDisk", "BlockStorage", "StorageTestSupport", system]),
         tests("QMPTests", ["QMP", "StorageTestSupport", system]),
         tests("LuaRuntimeTests", ["LuaRuntime"]),
         tests("FermataModelTests", ["FermataModel"]),

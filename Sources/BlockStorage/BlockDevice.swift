@@ -9,6 +9,9 @@ public protocol BlockDevice: Sendable {
     /// The size in bytes, a multiple of 512.
     var size: UInt64 { get }
 
+    /// The bytes of a sector, of which every request is a multiple: 512 or 4096.
+    var sectorSize: UInt32 { get }
+
     /// Whether writes are refused.
     var isReadOnly: Bool { get }
 
@@ -29,6 +32,11 @@ public protocol BlockDevice: Sendable {
 
     /// Tells what lies in the range, in order and without gaps; may stop early, after one extent at least.
     func extents(in range: Range<UInt64>) throws(StorageError) -> [Extent]
+}
+
+extension BlockDevice {
+    /// What nearly every disk has.
+    public var sectorSize: UInt32 { 512 }
 }
 
 /// A run of bytes of one kind.

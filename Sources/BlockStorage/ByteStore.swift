@@ -35,9 +35,17 @@ public protocol ByteStore: Sendable {
     /// Gives the range's space back; it reads as zeros afterwards.
     func punchHole(_ range: Range<UInt64>) throws(StorageError)
 
+    /// Begins to bring what was written to the range to the disk, so that ``synchronize()`` finds less to do.
+    func beginWriteback(_ range: Range<UInt64>)
+
     /// Makes what was written durable, as fdatasync does.
     func synchronize() throws(StorageError)
 
     /// The first run at or after `offset` that may hold data, or nil when only a hole is left.
     func nextData(from offset: UInt64) throws(StorageError) -> Range<UInt64>?
+}
+
+extension ByteStore {
+    /// Promises nothing, so a store may do nothing.
+    public func beginWriteback(_ range: Range<UInt64>) {}
 }

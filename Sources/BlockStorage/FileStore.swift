@@ -140,6 +140,12 @@ public final class FileStore: ByteStore {
         }
     }
 
+    /// Begins to bring what was written to the range to the disk; a failure shows when it is made durable.
+    public func beginWriteback(_ range: Range<UInt64>) {
+        guard let start = Int64(exactly: range.lowerBound), let length = Int64(exactly: range.count) else { return }
+        _ = fermata_begin_writeback(descriptor, start, length)
+    }
+
     /// Makes what was written durable.
     public func synchronize() throws(StorageError) {
         try checkUsable()

@@ -18,6 +18,10 @@ int fermata_punch_hole(int descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int fermata_begin_writeback(int descriptor, int64_t offset, int64_t length) {
+    return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 int64_t fermata_seek_data(int descriptor, int64_t offset) {
     return lseek(descriptor, offset, SEEK_DATA);
 }

@@ -3,11 +3,10 @@
 
 /// The sizes and offsets that requests may have.
 ///
-/// A request that is not a multiple of the minimum, or is longer than the maximum where it carries data, is refused.
+/// A request that is not a multiple of the minimum, which is the device's sector, is refused, and so is one that is
+/// longer than the maximum where it carries data.
 enum BlockSize {
-    /// Every device is a whole number of sectors, and formats keep track of whole sectors.
-    static let minimum: UInt32 = 512
-    /// What costs least.
+    /// What costs least; no sector is larger.
     static let preferred: UInt32 = 4096
     /// The most data that one request may carry.
     static let maximum: UInt32 = 32 << 20

@@ -12,10 +12,12 @@
 ///  output  ├──── pending ────┼──────── free ─────────┤
 /// ```
 struct Channel: ~Copyable {
+    /// The buffers' first size, so that a client that asks for nothing costs next to nothing.
+    static let firstCapacity = 8 << 10
     /// The buffers' usual size: what a client with sixteen small requests under way can have sent.
     static let usualCapacity = 256 << 10
-    /// A message that needs more than this gets a buffer for itself alone.
-    static let retainedCapacity = 4 << 20
+    /// What needs more than this is received and sent in pieces.
+    static let largestCapacity = 4 << 20
 
     let socket: Socket
     /// When the client must have sent what is waited for, while there is such a limit.
@@ -32,8 +34,8 @@ struct Channel: ~Copyable {
     init(_ socket: Socket, within limit: Duration) {
         self.socket = socket
         deadline = .now.advanced(by: limit)
-        input = [UInt8](repeating: 0, count: Self.usualCapacity)
-        output = [UInt8](repeating: 0, count: Self.usualCapacity)
+        input = [UInt8](repeating: 0, count: Self.firstCapacity)
+        output = [UInt8](repeating: 0, count: Self.firstCapacity)
     }
 
     /// Lets the client take its time from now on.
@@ -84,6 +86,10 @@ extension Channel {
                 return false
             }
             end += received
+            if end == input.count, end < Self.usualCapacity {
+                // The client sends faster than this buffer is emptied.
+                enlargeInput(to: Self.usualCapacity)
+            }
         }
         return true
     }
@@ -109,10 +115,28 @@ extension Channel {
         if start == end {
             start = 0
             end = 0
-            if input.count > Self.retainedCapacity {
-                input = [UInt8](repeating: 0, count: Self.usualCapacity)
-            }
         }
+    }
+
+    /// Gives away the buffer that has the next `count` bytes, and goes on with another one.
+    ///
+    /// - Returns: the buffer, and where in it the bytes begin.
+    mutating func give(_ count: Int, for spare: [UInt8]) -> (buffer: [UInt8], start: Int) {
+        let from = start
+        let rest = available - count
+        var buffer = spare.count >= max(input.count, rest) ? spare : [UInt8](repeating: 0, count: input.count)
+        for index in 0..<rest {
+            buffer[index] = input[from + count + index]
+        }
+        swap(&buffer, &input)
+        start = 0
+        end = rest
+        return (buffer, from)
+    }
+
+    /// Whether the client has sent something after the next `count` bytes.
+    func isMoreWaiting(after count: Int) -> Bool {
+        available > count || socket.hasInput()
     }
 
     /// The number at an offset of the bytes that have been received.
@@ -129,15 +153,21 @@ extension Channel {
             return
         }
         if count > input.count {
-            var larger = [UInt8](repeating: 0, count: count)
-            larger.replaceSubrange(0..<available, with: input[start..<end])
-            input = larger
-        } else {
-            let (from, to) = (start, end)
-            unsafe input.withUnsafeMutableBytes { bytes in
-                unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[from..<to]))
-            }
+            enlargeInput(to: max(count, Self.usualCapacity))
+            return
         }
+        let (from, to) = (start, end)
+        unsafe input.withUnsafeMutableBytes { bytes in
+            unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[from..<to]))
+        }
+        end = available
+        start = 0
+    }
+
+    private mutating func enlargeInput(to capacity: Int) {
+        var larger = [UInt8](repeating: 0, count: capacity)
+        larger.replaceSubrange(0..<available, with: input[start..<end])
+        input = larger
         end = available
         start = 0
     }
@@ -151,6 +181,12 @@ extension Channel {
 
     /// Makes sure that `count` bytes can be appended without anything being sent.
     mutating func reserve(_ count: Int) throws(NBDError) {
+        guard pending + count > output.count else {
+            return
+        }
+        if output.count < Self.usualCapacity {
+            output += repeatElement(0, count: Self.usualCapacity - output.count)
+        }
         guard pending + count > output.count else {
             return
         }
@@ -203,9 +239,6 @@ extension Channel {
         pending = 0
         try unsafe output.span.withUnsafeBytes { bytes throws(NBDError) in
             unsafe try socket.send(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-        }
-        if output.count > Self.retainedCapacity {
-            output = [UInt8](repeating: 0, count: Self.usualCapacity)
         }
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BlockStorage
+internal import Synchronization
 
 /// One client's connection, served by a thread of its own.
 public final class Connection: Sendable {
@@ -12,6 +13,7 @@ public final class Connection: Sendable {
     private let exports: [Export]
     private let limits: Limits
     private let stopFlag = StopFlag()
+    private let isInHandshake = Atomic(true)
     private let ended = Monitor<ConnectionEnd?>(nil)
 
     init(id: UInt64, _ socket: Socket, _ exports: [Export], _ limits: Limits) {
@@ -39,6 +41,19 @@ public final class Connection: Sendable {
         ended.wait(within: limit) { $0 }
     }
 
+    /// Whether the client has not chosen an export yet, and was not told to go.
+    ///
+    /// From then on the answer is no, so that nobody is chosen twice.
+    func takeHandshake() -> Bool {
+        isInHandshake.exchange(false, ordering: .acquiringAndReleasing)
+    }
+
+    /// Ends the connection at once, because another one needs its place.
+    func giveWay() {
+        stopFlag.set()
+        abandon()
+    }
+
     /// Ends the connection without regard to what has arrived.
     func abandon() {
         socket.shutDown(.both)
@@ -50,7 +65,7 @@ public final class Connection: Sendable {
         do {
             var channel = Channel(socket, within: limits.handshake)
             var handshake = Handshake(exports, limits)
-            if let session = try handshake.run(&channel) {
+            if let session = try handshake.run(&channel), takeHandshake() {
                 var transmission = Transmission(session, unless: stopFlag)
                 try transmission.run(&channel)
             }

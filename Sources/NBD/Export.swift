@@ -34,6 +34,8 @@ public final class Export: Sendable {
     public let summary: String
     /// The size in bytes; every device behind the export has it.
     public let size: UInt64
+    /// The bytes of a sector, the least that a request may be about; the same for every device behind the export.
+    public let sectorSize: UInt32
     /// Whether writes are refused; the same for every device behind the export.
     public let isReadOnly: Bool
 
@@ -50,6 +52,7 @@ public final class Export: Sendable {
         self.name = name
         self.summary = summary
         size = device.size
+        sectorSize = device.sectorSize
         isReadOnly = device.isReadOnly
         state = Monitor(State(device: device))
         self.onError = onError
@@ -70,10 +73,10 @@ public final class Export: Sendable {
     /// - Throws: ``NBDError/Code/deviceMismatch`` or ``NBDError/Code/timedOut``; nothing has changed then.
     @discardableResult
     public func swap(to device: any BlockDevice, within limit: Duration? = nil) throws(NBDError) -> any BlockDevice {
-        guard device.size == size, device.isReadOnly == isReadOnly else {
+        guard device.size == size, device.sectorSize == sectorSize, device.isReadOnly == isReadOnly else {
             throw NBDError(
                 .deviceMismatch, name: "export \"\(name)\"",
-                detail: "a device can only be exchanged for one of the same size that takes writes alike")
+                detail: "a device can only be exchanged for one of the same size and sectors that takes writes alike")
         }
         closeGate()
         defer { openGate() }

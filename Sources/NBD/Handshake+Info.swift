@@ -46,7 +46,7 @@ extension Handshake {
             data.append(networkOrder: flags.rawValue)
         }
         try tell(.blockSize, of: option, &channel) { data in
-            data.append(networkOrder: BlockSize.minimum)
+            data.append(networkOrder: export.sectorSize)
             data.append(networkOrder: BlockSize.preferred)
             data.append(networkOrder: BlockSize.maximum)
         }

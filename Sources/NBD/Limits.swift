@@ -3,7 +3,10 @@
 
 /// How much one client may ask of a server.
 public struct Limits: Hashable, Sendable {
-    /// The connections that a listener serves at once; further clients wait in its backlog.
+    /// The connections that a listener serves at once.
+    ///
+    /// When there is one more, the one that has been in its handshake longest is ended; when all are through it, the
+    /// client waits until one has gone.
     public var connections: Int
     /// The bytes that one option of the handshake may carry.
     public var optionLength: Int
@@ -14,7 +17,7 @@ public struct Limits: Hashable, Sendable {
 
     /// Makes limits; the defaults suit a disk's own clients.
     public init(
-        connections: Int = 64, optionLength: Int = 64 << 10, options: Int = 256, handshake: Duration = .seconds(30)
+        connections: Int = 256, optionLength: Int = 64 << 10, options: Int = 256, handshake: Duration = .seconds(30)
     ) {
         self.connections = max(1, connections)
         self.optionLength = max(0, optionLength)

@@ -37,18 +37,30 @@ final class Listener: Sendable {
         socket.close()
     }
 
+    /// Waits until one more client can be served, and ends one that has not chosen an export for it.
+    private static func makeRoom(in server: NBDServer, unless stopFlag: StopFlag) {
+        let limit = server.limits.connections
+        let oldest = server.state.withLock { state -> Connection? in
+            guard state.connections.count >= limit else {
+                return nil
+            }
+            return state.connections.sorted { $0.key < $1.key }.first { $0.value.takeHandshake() }?.value
+        }
+        oldest?.giveWay()
+        _ = server.state.wait { $0.connections.count < limit || stopFlag.isSet ? true : nil }
+    }
+
     private static func run(
         _ socket: ListeningSocket, _ server: NBDServer, _ exports: [Export], unless stopFlag: StopFlag
     ) {
         while true {
-            // Further clients wait in the backlog until one of ours has gone.
-            let limit = server.limits.connections
-            _ = server.state.wait { $0.connections.count < limit || stopFlag.isSet ? true : nil }
-            guard !stopFlag.isSet else {
-                return
-            }
             switch socket.accept() {
             case .client(let descriptor):
+                makeRoom(in: server, unless: stopFlag)
+                guard !stopFlag.isSet else {
+                    try? descriptor.close()
+                    return
+                }
                 // A client that cannot be served is gone already: its descriptor has been closed.
                 _ = try? server.serve(descriptor, exports)
             case .exhausted:

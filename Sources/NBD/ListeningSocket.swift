@@ -45,7 +45,8 @@ final class ListeningSocket: Sendable {
                 }
             }
             // Nobody can connect before listen, so nobody ever meets another mode.
-            guard unsafe fchmodat(folderDescriptor, name, 0o600, 0) == 0, Glibc.listen(descriptor, 128) == 0 else {
+            guard unsafe fchmodat(folderDescriptor, name, 0o600, 0) == 0, Glibc.listen(descriptor, Self.backlog) == 0
+            else {
                 let error = Errno(rawValue: errno)
                 unsafe unlinkat(folderDescriptor, name, 0)
                 throw NBDError(.system, name: path.string, detail: "cannot listen", errno: error)
@@ -57,6 +58,9 @@ final class ListeningSocket: Sendable {
         self.descriptor = descriptor
         identity = FileIdentity(name, in: folderDescriptor)
     }
+
+    /// Clients that are turned away do not try again, so as many may wait as the system allows by default.
+    private static let backlog: CInt = 4096
 
     /// Waits for a client.
     func accept() -> Accepted {

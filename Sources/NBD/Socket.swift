@@ -58,6 +58,12 @@ final class Socket: Sendable {
         }
     }
 
+    /// Whether something can be received without waiting.
+    func hasInput() -> Bool {
+        var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&poll, 1, 0) > 0
+    }
+
     /// Sends the whole message.
     func send(_ message: UnsafeRawBufferPointer) throws(NBDError) {
         try sending.withLock { _ throws(NBDError) in

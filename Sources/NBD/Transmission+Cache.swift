@@ -4,21 +4,26 @@
 internal import BlockStorage
 
 extension Transmission {
+    /// What is read at a time: nobody who waits for the export waits for all of a long CACHE.
+    private static let cachedLength: UInt64 = 128 << 10
+
     /// CACHE: reads the bytes, so that the host's own cache has them.
     func cache(_ request: Request, _ channel: inout Channel) throws(NBDError) {
+        // What is read passes through the room behind the replies that wait.
+        try channel.reserve(Int(Self.cachedLength))
         do throws(ErrorNumber) {
             let range = try check(request, .cache)
-            try withDevice(writing: false, &channel) { device, channel throws(StorageError) in
-                var position = range.lowerBound
-                while position < range.upperBound {
-                    let count = Int(min(range.upperBound - position, UInt64(channel.free)))
-                    let mark = channel.pending
+            var position = range.lowerBound
+            while position < range.upperBound {
+                let count = Int(min(range.upperBound - position, Self.cachedLength))
+                let mark = channel.pending
+                try withDevice(writing: false, &channel) { device, channel throws(StorageError) in
                     try channel.append(count) { buffer throws(StorageError) in
                         try device.read(into: &buffer, at: position)
                     }
-                    channel.rewind(to: mark)
-                    position += UInt64(count)
                 }
+                channel.rewind(to: mark)
+                position += UInt64(count)
             }
         } catch {
             try reply(to: request, error, &channel)

@@ -17,13 +17,15 @@ extension Transmission {
         var isDone = true
         do throws(ErrorNumber) {
             let range = try check(request, .writeZeroes, writing: true)
-            try withDevice(writing: true, &channel) { device, _ throws(StorageError) in
-                if isFast {
-                    isDone = noHole ? false : try isHole(range, of: device)
-                } else if noHole {
-                    try fill(range, of: device)
-                } else {
-                    try device.writeZeroes(range)
+            if noHole, !isFast {
+                try fill(range, &channel)
+            } else {
+                try withDevice(writing: true, &channel) { device, _ throws(StorageError) in
+                    if isFast {
+                        isDone = noHole ? false : try isHole(range, of: device)
+                    } else {
+                        try device.writeZeroes(range)
+                    }
                 }
             }
             guard isDone else {
@@ -50,12 +52,15 @@ extension Transmission {
         return true
     }
 
-    private func fill(_ range: Range<UInt64>, of device: any BlockDevice) throws(StorageError) {
+    /// Writes zeroes, in pieces: nobody who waits for the export waits for all of them.
+    private func fill(_ range: Range<UInt64>, _ channel: inout Channel) throws(ErrorNumber) {
         var position = range.lowerBound
         while position < range.upperBound {
             let count = Int(min(range.upperBound - position, UInt64(Self.zeroes.count)))
-            try unsafe Self.zeroes.span.withUnsafeBytes { bytes throws(StorageError) in
-                unsafe try device.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]).bytes, at: position)
+            try withDevice(writing: true, &channel) { device, _ throws(StorageError) in
+                try unsafe Self.zeroes.span.withUnsafeBytes { bytes throws(StorageError) in
+                    unsafe try device.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]).bytes, at: position)
+                }
             }
             position += UInt64(count)
         }

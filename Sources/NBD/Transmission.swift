@@ -5,13 +5,16 @@ internal import BlockStorage
 
 /// The transmission phase of one connection: requests in, replies out.
 ///
-/// One thread receives requests and does them one after the other; what must wait for a sync goes to the connection's
-/// ``FlushThread``, and its reply may come after those of later requests.
+/// One thread receives requests and does them one after the other. Two others do what it should not wait for, and whose
+/// replies may come after those of later requests: the connection's ``FlushThread`` waits for syncs, and its
+/// ``WriteThread`` does long WRITEs while more is being received. Each is started when it is first needed.
 ///
 /// ```
 ///  ┌► receive ──► check ──► enter the export ──► device ──► leave ──► reply ─┐
 ///  │                │ wrong                                   │ FUA, FLUSH   │
-///  │                └──────► error reply ──────────────────┐  └► FlushThread │
+///  │                │ long WRITE                              └► FlushThread │
+///  │                ├──────► WriteThread                                     │
+///  │                └──────► error reply ──────────────────┐                 │
 ///  └───────────────────────────────────────────────────────┴─────────────────┘
 ///     DISC or end of stream: the end; a wrong magic, or a WRITE longer than the maximum: disconnected
 /// ```
@@ -21,6 +24,7 @@ struct Transmission: ~Copyable {
     let session: Session
     let stop: StopFlag
     private var flushThread: FlushThread?
+    private var writeThread: WriteThread?
 
     init(_ session: Session, unless stop: StopFlag) {
         self.session = session
@@ -31,7 +35,23 @@ struct Transmission: ~Copyable {
 
     /// Serves requests until the client ends the session.
     mutating func run(_ channel: inout Channel) throws(NBDError) {
-        defer { flushThread?.finish() }
+        do throws(NBDError) {
+            try serveRequests(&channel)
+        } catch {
+            // The other threads may wait for a client that does not take its replies.
+            channel.socket.shutDown(.both)
+            finishThreads()
+            throw error
+        }
+        finishThreads()
+    }
+
+    private func finishThreads() {
+        writeThread?.finish()
+        flushThread?.finish()
+    }
+
+    private mutating func serveRequests(_ channel: inout Channel) throws(NBDError) {
         while try channel.receive(Request.headerLength) {
             guard channel.load(UInt32.self, at: 0) == Magic.request else {
                 throw violation("the client sent something that is no request", channel)
@@ -83,7 +103,7 @@ extension Transmission {
         guard !writing || !export.isReadOnly else {
             throw .notPermitted
         }
-        let unit = BlockSize.minimum
+        let unit = export.sectorSize
         guard request.length.isMultiple(of: unit), request.offset.isMultiple(of: UInt64(unit)) else {
             throw .invalid
         }
@@ -133,8 +153,17 @@ extension Transmission {
         channel.append(request.cookie)
     }
 
+    /// The thread for long WRITEs; nil when the system has none to give.
+    mutating func writes(_ channel: borrowing Channel) -> WriteThread? {
+        if writeThread == nil {
+            writeThread = try? WriteThread(export, channel.socket, unless: stop)
+        }
+        return writeThread
+    }
+
     /// Replies once everything that was done so far is durable.
     mutating func replyWhenDurable(to request: Request, _ channel: inout Channel) throws(NBDError) {
+        writeThread?.settle()
         guard !export.flushArrives() else {
             try reply(to: request, &channel)
             return

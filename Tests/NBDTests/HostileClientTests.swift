@@ -32,12 +32,17 @@ import Testing
             "too many options",
             UInt32(3).bytes + (0..<9).flatMap { _ in Array("IHAVEOPT".utf8) + UInt32(3).bytes + UInt32(0).bytes }
         ),
+        (
+            "a flood of unknown options",
+            UInt32(3).bytes + (0..<9).flatMap { Array("IHAVEOPT".utf8) + UInt32(0xffff - $0).bytes + UInt32(0).bytes }
+        ),
     ]
 
     /// What is sent as a request, and must end the connection.
     static let brokenRequests: [(String, [UInt8])] = [
         ("no request magic", [UInt8](repeating: 0x41, count: 64)),
         ("a WRITE over the maximum", RawClient.request(1, length: 32 << 20 + 512)),
+        ("a WRITE of 64 MiB", RawClient.request(1, length: 64 << 20)),
         ("a WRITE of 4 GiB", RawClient.request(1, length: UInt32.max)),
         ("a simple reply", UInt32(0x6744_6698).bytes + [UInt8](repeating: 0, count: 24)),
     ]
@@ -87,6 +92,52 @@ import Testing
                 try client.sendRequest(3, cookie: cookie)
             }
         }
+        try bystander.stop()
+    }
+
+    @Test func `a client that reads slowly holds up neither a swap nor the memory`() throws {
+        let device = MemoryDevice(size: 1 << 20)
+        var data = [UInt8](repeating: 1, count: 1 << 20)
+        for index in stride(from: 0, to: data.count, by: 512) { data[index] = UInt8(truncatingIfNeeded: index >> 9) }
+        try device.write(data, at: 0)
+        let export = Export(device)
+        let server = NBDServer()
+        defer { server.stop(within: .zero) }
+        let client = try RawClient(server, export).start()
+        // Far more than the socket holds, and nobody takes it.
+        for cookie in 0..<16 as Range<UInt64> {
+            try client.sendRequest(0, flags: cookie % 2 == 0 ? 0 : 4, cookie: cookie, length: 1 << 20)
+        }
+        try export.drain(within: .seconds(60))
+        try export.swap(to: device.copy(named: "another"), within: .seconds(60))
+        let other = try RawClient(server, export).start()
+        #expect(try other.write(Array(data.prefix(512)), at: 0) == 0)
+        for cookie in 0..<16 as Range<UInt64> {
+            let reply = try client.receiveReply()
+            #expect(reply.cookie == cookie && reply.error == 0)
+            #expect(reply.chunks.reduce(into: []) { $0 += $1.payload.dropFirst(8) } == data)
+        }
+    }
+
+    @Test func `a thousand clients that say nothing keep nobody out`() throws {
+        let server = NBDServer()
+        let folder = try TemporaryFolder()
+        let path = folder.appending("run/s")
+        try server.listen(at: path, exports: [Export(device)])
+        defer { server.stop(within: .zero) }
+        let early = try Bystander(RawClient(path.string).start(), at: 0)
+        var idle: [RawClient] = []
+        for index in 0..<1000 {
+            idle.append(try RawClient(path.string))
+            // Some come through the handshake.
+            if index % 20 == 0 { try idle[index].start() }
+            if index % 100 == 99 { #expect(try RawClient(path.string).start().flush() == 0) }
+        }
+        #expect(server.connectionCount <= 256)
+        try Bystander(RawClient(path.string).start(), at: 4096).stop()
+        try early.stop()
+        // Those that had come through are still served.
+        for index in stride(from: 0, to: 1000, by: 20) { #expect(try idle[index].flush() == 0) }
         try bystander.stop()
     }
 

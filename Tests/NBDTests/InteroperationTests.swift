@@ -43,6 +43,20 @@ import Testing
         #expect(lines == ["0 65536 3", "65536 4096 0", "69632 978944 3"])
     }
 
+    @Test(.enabled(if: Tool.areInstalled("nbdinfo", "qemu-io")))
+    func `a disk of large sectors has its minimum block size, which QEMU keeps to`() throws {
+        let memory = MemoryDevice(size: 1 << 20)
+        let served = try ServedExport(LargeSectorDevice(memory))
+        let text = try Tool.succeed("nbdinfo", "--json", served.uri)
+        let document = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+        let export = try #require((document?["exports"] as? [[String: Any]])?.first)
+        #expect(export["block_size_minimum"] as? Int == 4096)
+        // QEMU reads the rest of the sector itself.
+        let output = try Tool.succeed("qemu-io", "-f", "raw", served.uri, "-c", "write -P 5 1000 1", "-c", "flush")
+        #expect(!output.contains("failed"))
+        #expect(memory.bytes[1000] == 5)
+    }
+
     @Test(.enabled(if: Tool.areInstalled("qemu-io")))
     func `qemu-io writes, zeroes, discards and reads back`() throws {
         let device = MemoryDevice(size: 4 << 20)

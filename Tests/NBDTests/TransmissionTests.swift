@@ -65,6 +65,83 @@ import Testing
         #expect(device.bytes == [UInt8](repeating: 0, count: 48 << 20))
     }
 
+    @Test func `requests longer than any buffer are served whole, in chunks or without`() throws {
+        let device = MemoryDevice(size: 16 << 20)
+        var data = [UInt8](repeating: 0, count: 5 << 20)
+        for index in stride(from: 0, to: data.count, by: 512) { data[index] = UInt8(truncatingIfNeeded: index >> 9) }
+        data += [UInt8](repeating: 7, count: 512)
+        let client = try RawClient(server, Export(device)).start()
+        #expect(try client.write(data, at: 512) == 0)
+        #expect(Array(device.bytes[512..<data.count + 512]) == data)
+        for flags in [0, 4] as [UInt16] {
+            let reply = try client.perform(0, flags: flags, offset: 512, length: UInt32(data.count))
+            #expect(reply.chunks.map { $0.payload.count - 8 }.reduce(0, +) == data.count)
+            #expect(reply.chunks.reduce(into: []) { $0 += $1.payload.dropFirst(8) } == data)
+        }
+        let plain = try RawClient(server, Export(device)).start(structured: false)
+        try plain.sendRequest(0, cookie: 5, offset: 512, length: UInt32(data.count))
+        #expect(try plain.receive(16) == UInt32(0x6744_6698).bytes + UInt32(0).bytes + UInt64(5).bytes)
+        #expect(try plain.receive(data.count) == data)
+        // Beyond the end or without leave, nothing of it is written, and the connection goes on.
+        #expect(try client.perform(1, offset: 12 << 20, length: UInt32(data.count), payload: data).error == 28)
+        #expect(Array(device.bytes[(12 << 20)...]) == [UInt8](repeating: 0, count: 4 << 20))
+        #expect(try client.flush() == 0)
+    }
+
+    @Test func `long WRITEs under way together are all done, and a FLUSH comes after them`() throws {
+        let writes = Shared(Mutex<[Bool]>([]), Atomic(0))
+        let device = MemoryDevice(size: 8 << 20) { operation throws(StorageError) in
+            if operation == .write || operation == .flush {
+                writes.first.withLock { $0.append(operation == .flush) }
+            }
+        }
+        let client = try RawClient(server, Export(device)).start()
+        let sender = Background {
+            for cookie in 0..<16 as Range<UInt64> {
+                try client.sendRequest(
+                    1, cookie: cookie, offset: cookie << 19, length: 512 << 10,
+                    payload: [UInt8](repeating: UInt8(cookie + 1), count: 512 << 10))
+            }
+            try client.sendRequest(3, cookie: 16)
+        }
+        let cookies = try (0...16).map { _ in
+            let reply = try client.receiveReply()
+            #expect(reply.error == 0)
+            return reply.cookie
+        }
+        #expect(try sender.value() != nil)
+        #expect(cookies.sorted() == Array(0...16) && cookies.last == 16)
+        #expect(writes.first.withLock { $0 } == [Bool](repeating: false, count: 16) + [true])
+        for index in 0..<16 {
+            let expected = [UInt8](repeating: UInt8(index + 1), count: 1 << 19)
+            #expect(Array(device.bytes[index << 19..<(index + 1) << 19]) == expected)
+        }
+    }
+
+    @Test func `a CACHE behind any number of replies that wait is done`() throws {
+        let device = MemoryDevice(size: 1 << 20)
+        for count in [255, 256, 257, 496, 512] {
+            let client = try RawClient(server, Export(device)).start(structured: false)
+            // 512 replies of 512 bytes with their heads are a little more than any buffer's usual size.
+            try client.send(
+                (0..<count).flatMap { _ in RawClient.request(0, length: 512) } + RawClient.request(5, length: 1 << 20))
+            _ = try client.receive(count * 528)
+            #expect(try client.receiveReply().error == 0)
+        }
+    }
+
+    @Test func `a disk of large sectors is served in large sectors`() throws {
+        let memory = MemoryDevice(size: 1 << 20)
+        let client = try RawClient(server, Export(LargeSectorDevice(memory))).start()
+        #expect(try client.perform(1, length: 512, payload: [UInt8](repeating: 1, count: 512)).error == 22)
+        #expect(try client.perform(0, offset: 512, length: 4096).error == 22)
+        #expect(try client.perform(6, offset: 4096, length: 512).error == 22)
+        #expect(memory.bytes.allSatisfy { $0 == 0 })
+        #expect(try client.write([UInt8](repeating: 1, count: 4096), at: 4096) == 0)
+        #expect(memory.bytes[4096..<8192].allSatisfy { $0 == 1 })
+        #expect(throws: NBDError.self) { try Export(memory).swap(to: LargeSectorDevice(memory)) }
+    }
+
     @Test func `wrong requests are refused and the connection goes on`() throws {
         let device = MemoryDevice(size: 1 << 20)
         let client = try RawClient(server, Export(device)).start()

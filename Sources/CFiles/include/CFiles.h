@@ -15,6 +15,9 @@ int fermata_allocate(int descriptor, int64_t offset, int64_t length);
 /// Gives a range's space back; the length stays.
 int fermata_punch_hole(int descriptor, int64_t offset, int64_t length);
 
+/// Begins to bring what was written to a range to the disk; promises nothing.
+int fermata_begin_writeback(int descriptor, int64_t offset, int64_t length);
+
 /// Finds the next data at or after an offset; ENXIO when there is none.
 int64_t fermata_seek_data(int descriptor, int64_t offset);
 

@@ -62,7 +62,7 @@ extension DiskChain {
     /// - Returns: how many they were.
     private func writePiece(_ rest: RawSpan, at position: UInt64) throws(StorageError) -> Int {
         guard !leaf.isFlat else {
-            try leaf.store.write(rest, at: position)
+            try writeBytes(rest, at: position)
             return rest.byteCount
         }
         let skipped = Int(position % 512)
@@ -78,11 +78,21 @@ extension DiskChain {
         let run = try leaf.place(sector, count: UInt64(rest.byteCount) / 512)
         let length = Int(run.count * 512)
         if let start = run.offset {
-            try leaf.store.write(rest.extracting(0..<length), at: start)
+            try writeBytes(rest.extracting(0..<length), at: start)
             try leaf.commit(sector, count: run.count)
         }
         return length
     }
+
+    /// What is long is hardly written again before the next flush, so its way to the disk begins at once.
+    private func writeBytes(_ bytes: RawSpan, at offset: UInt64) throws(StorageError) {
+        try leaf.store.write(bytes, at: offset)
+        if bytes.byteCount >= Self.longWrite {
+            leaf.store.beginWriteback(offset..<offset + UInt64(bytes.byteCount))
+        }
+    }
+
+    private static var longWrite: Int { 512 << 10 }
 
     private func writePart(_ part: RawSpan, of sector: UInt64, at skipped: Int) throws(StorageError) {
         if let start = try leaf.locate(sector, count: 1).offset {
