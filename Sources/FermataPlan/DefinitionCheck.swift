@@ -8,6 +8,10 @@ struct DefinitionCheck {
     let recipe: Recipe
     let inventory: Inventory
 
+    /// The largest memory that a machine is given.
+    static let largestMemory: ByteSize = .gibibytes(16 << 10)
+    /// The most disks that a machine has room for.
+    static let mostDisks: Int = 27
     /// The largest disk that a VHD can be.
     static let largestDisk: ByteSize = .gibibytes(2040)
     /// The largest number of processors that machines are tested with.
@@ -37,6 +41,12 @@ struct DefinitionCheck {
             findings.error(.invalidName, place, "machine name \(machine.name.quoted) \(problem)")
         }
         check(machine.memory, of: "memory of machine \(machine.name.quoted)", unit: .mebibytes(1), place, &findings)
+        if machine.memory > Self.largestMemory {
+            findings.error(
+                .invalidValue, place,
+                "memory of machine \(machine.name.quoted) is \(machine.memory)",
+                suggestion: "give it at most \(Self.largestMemory)")
+        }
         if !(1...Self.mostProcessors).contains(machine.processors) {
             findings.error(
                 .invalidValue, place,
@@ -58,10 +68,11 @@ struct DefinitionCheck {
         }
         check(file: boot.kernel, "kernel", of: machine, &findings)
         if let initrd = boot.initrd { check(file: initrd, "initrd", of: machine, &findings) }
-        if boot.arguments?.unicodeScalars.contains("\0") == true {
+        if let character = boot.arguments?.unicodeScalars.first(where: { $0.isControl }) {
             findings.error(
                 .invalidText, Place(at: machine.at),
-                "the kernel arguments of machine \(machine.name.quoted) hold a NUL character")
+                "the kernel arguments of machine \(machine.name.quoted) hold the control character \(character.code)",
+                suggestion: "they are one line of text")
         }
     }
 
@@ -85,6 +96,11 @@ struct DefinitionCheck {
 
     private func checkDisks(of machine: MachineDefinition, _ findings: inout Findings) {
         let place = Place(at: machine.at)
+        if machine.disks.count > Self.mostDisks {
+            findings.error(
+                .invalidValue, place, "machine \(machine.name.quoted) has \(machine.disks.count) disks",
+                suggestion: "give it at most \(Self.mostDisks)")
+        }
         var names: Set<String> = []
         for disk in machine.disks {
             let subject = "disk \(disk.name.quoted) of machine \(machine.name.quoted)"

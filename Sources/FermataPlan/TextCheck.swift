@@ -19,8 +19,11 @@ struct TextCheck {
             check(expect, &findings)
             check(within, &findings)
         case .checkpoint(_, _, _, let notes):
-            if notes?.unicodeScalars.contains("\0") == true {
-                findings.error(.invalidText, place, "the checkpoint's notes hold a NUL character")
+            let lines = notes?.unicodeScalars.lazy.filter { $0 != "\n" && $0 != "\t" }
+            if let character = lines?.first(where: { $0.isControl }) {
+                findings.error(
+                    .invalidText, place, "the checkpoint's notes hold the control character \(character.code)",
+                    suggestion: "they are lines of text")
             }
         }
     }

@@ -127,7 +127,8 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
                 .checkpoint("a\nb", of: nil, replace: false, notes: nil),
             ], Sample.empty,
             "first-lab.lua:10: error: checkpoint name 'a/b' may not hold '/', which separates the names of a path",
-            "first-lab.lua:11: error: the checkpoint's notes hold a NUL character",
+            "first-lab.lua:11: error: the checkpoint's notes hold the control character U+0000; "
+                + "they are lines of text",
             "first-lab.lua:11: error: checkpoint name '' is empty",
             "first-lab.lua:12: error: checkpoint name 'a\\nb' may not hold control characters"),
         WrongInput(
@@ -212,7 +213,20 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
         WrongInput(
             "empty and NUL", machine: { $0.boot = .init(kernel: "", arguments: "a\0") },
             "first-lab.lua:3: error: the kernel's path of machine 'web' is empty",
-            "first-lab.lua:3: error: the kernel arguments of machine 'web' hold a NUL character"),
+            "first-lab.lua:3: error: the kernel arguments of machine 'web' hold the control character U+0000; "
+                + "they are one line of text"),
+        WrongInput(
+            "arguments of two lines", machine: { $0.boot?.arguments = "quiet\npanic=-1" },
+            "first-lab.lua:3: error: the kernel arguments of machine 'web' hold the control character U+000A; "
+                + "they are one line of text"),
+        WrongInput(
+            "more than there is",
+            machine: {
+                $0.memory = .gibibytes(17 << 10)
+                $0.disks = (0..<28).map { .init(name: "d\($0)", size: .mebibytes(1)) }
+            },
+            "first-lab.lua:3: error: memory of machine 'web' is 17 TiB; give it at most 16 TiB",
+            "first-lab.lua:3: error: machine 'web' has 28 disks; give it at most 27"),
         WrongInput(
             "boot files that are none", Sample.recipe([]),
             Inventory(files: ["guest/vmlinuz": .notAFile, "guest/initrd.gz": .unreadable("permission denied")]),
