@@ -22,6 +22,6 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let store = try store.checked()
         let file = try RecipeFile(recipe)
-        try await RecipeRequest(file.recipe, in: file.folder, store: store).run(json: options.json)
+        try await RecipeRequest(file.recipe, in: file.folder, store: store).run(options)
     }
 }

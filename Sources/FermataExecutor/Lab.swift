@@ -32,23 +32,28 @@ public struct Lab: Sendable {
 
     /// Works out what a recipe does to the lab; nothing is changed.
     ///
-    /// - Parameter recipeFolder: where the recipe's relative paths begin.
+    /// - Parameters:
+    ///   - recipeFolder: where the recipe's relative paths begin.
+    ///   - atEnd: what happens to machines that still run when the run ends.
     /// - Throws: ``PlanningErrors`` with every mistake at once.
-    public func plan(_ recipe: Recipe, in recipeFolder: FilePath) throws -> Plan {
-        try Planner.plan(recipe, with: inventory(for: recipe, in: recipeFolder))
+    public func plan(_ recipe: Recipe, in recipeFolder: FilePath, atEnd: Plan.AtEnd = .off) throws -> Plan {
+        try Planner.plan(recipe, with: inventory(for: recipe, in: recipeFolder), atEnd: atEnd)
     }
 
     /// Plans a recipe and does what the plan says; makes the lab if there is none.
     ///
     /// - Parameters:
     ///   - recipeFolder: where the recipe's relative paths begin.
+    ///   - atEnd: what happens to machines that still run when the run ends.
     ///   - onEvent: told of everything that happens, in order.
     /// - Throws: ``PlanningErrors`` before anything happens, or ``RunError`` with the machines off.
     @discardableResult
     public func run(
-        _ recipe: Recipe, in recipeFolder: FilePath, onEvent: @escaping @Sendable (RunEvent) -> Void = { _ in }
+        _ recipe: Recipe, in recipeFolder: FilePath, atEnd: Plan.AtEnd = .off,
+        onEvent: @escaping @Sendable (RunEvent) -> Void = { _ in }
     ) async throws -> RunOutcome {
-        let executor = PlanExecutor(try plan(recipe, in: recipeFolder), in: self, recipeFolder: recipeFolder)
+        let executor = PlanExecutor(
+            try plan(recipe, in: recipeFolder, atEnd: atEnd), in: self, recipeFolder: recipeFolder)
         async let told: Void = {
             for await event in executor.events { onEvent(event) }
         }()

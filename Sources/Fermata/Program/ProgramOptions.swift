@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ArgumentParser
+package import FermataPlan
 import Foundation
 package import SystemPackage
 
@@ -45,15 +46,30 @@ package struct PlanOptions: ParsableArguments {
     package var form: RecipeRequest.Form { recipeJson ? .recipe : json ? .json : .text }
 }
 
-/// How a run tells what happens.
+/// How a run ends, and how it tells what happens.
 package struct RunOptions: ParsableArguments {
     package static let abstract: String = "Do what a recipe says."
+
+    @Option(
+        name: .customLong("at-end"),
+        help: ArgumentHelp(
+            "What machines that still run at the end become (values: off).", valueName: "state"))
+    var atEndText: String = Plan.AtEnd.off.rawValue
 
     @Flag(help: "Print what happens as lines of JSON.")
     package var json: Bool = false
 
     /// Makes options that are not set.
     package init() {}
+
+    package mutating func validate() throws {
+        guard Plan.AtEnd(rawValue: atEndText) == nil else { return }
+        let states = Plan.AtEnd.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+        throw ValidationError("--at-end is '\(atEndText)'; it must be \(states)")
+    }
+
+    /// What becomes of machines that still run at the end.
+    package var atEnd: Plan.AtEnd { Plan.AtEnd(rawValue: atEndText) ?? .off }
 }
 
 extension FilePath {

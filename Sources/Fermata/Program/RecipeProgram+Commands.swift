@@ -47,6 +47,6 @@ struct RecipeProgramRun<Program: RecipeProgram>: AsyncParsableCommand {
     @OptionGroup var run: RunOptions
 
     func run() async throws {
-        try await options.request(Program()).run(json: run.json)
+        try await options.request(Program()).run(run)
     }
 }

@@ -46,9 +46,10 @@ package struct RecipeRequest: Sendable {
         }
     }
 
-    /// Runs the recipe, shows its progress, and prints the trees that it leaves; with `json` the events instead.
-    package func run(json: Bool) async throws {
-        let plan = try lab.plan(recipe, in: folder)
+    /// Runs the recipe, shows its progress, and prints the trees that it leaves; with `--json` the events instead.
+    package func run(_ options: RunOptions) async throws {
+        let json = options.json
+        let plan = try lab.plan(recipe, in: folder, atEnd: options.atEnd)
         for warning in plan.warnings { ProgramOutput.message(warning.description) }
         let executor = PlanExecutor(plan, in: lab, recipeFolder: folder)
         let signals = StopSignals {
