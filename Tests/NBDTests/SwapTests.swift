@@ -57,9 +57,10 @@ import Testing
         let swap = Background { try export.swap(to: second) }
         try late.sendRequest(1, cookie: 2, offset: 512, length: 512, payload: sector)
         #expect(!swap.hasEnded)
+        // The late one may wait in the first device too, and either is woken first.
+        goOn.signal()
         goOn.signal()
         #expect(try early.receiveReply() == .init(cookie: 1))
-        goOn.signal()
         #expect(try late.receiveReply() == .init(cookie: 2))
         #expect(try swap.value() as? MemoryDevice === first)
         #expect(first.bytes[0] == 1 && second.bytes[0] == 0)
