@@ -56,7 +56,7 @@ let package = Package(
 
         // Layer 2: what to do, and how to hold a machine still.
         layer("FermataPlan", ["FermataModel", "Hashing"]),
-        layer("FermataEngine", ["FermataModel", "VirtualDisk", "BlockStorage", "Hashing", system, logging]),
+        layer("FermataEngine", ["FermataModel", "VirtualDisk", "BlockStorage", "CFiles", "Hashing", system, logging]),
 
         // Layer 3: the one place where plans meet machines, and the machines.
         layer("FermataExecutor", ["FermataModel", "FermataPlan", "FermataEngine", "Hashing", system, logging]),

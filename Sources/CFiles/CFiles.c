@@ -7,6 +7,7 @@
 #include "CFiles.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,4 +38,8 @@ int fermata_open_step(int folder, const char *name) {
 int fermata_set_modification_time(int descriptor, int64_t seconds) {
     const struct timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = seconds, .tv_nsec = 0}};
     return futimens(descriptor, times);
+}
+
+int fermata_exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }

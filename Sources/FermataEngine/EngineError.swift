@@ -7,6 +7,7 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
         private enum Kind: Hashable, Sendable {
             case notFound, exists, busy, wrongState, incompatible, damaged, notALab, system, guest, timeout, reverted
+            case stale
         }
         private let kind: Kind
 
@@ -32,6 +33,8 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
         public static let timeout: Code = Code(kind: .timeout)
         /// A revert ended what was under way.
         public static let reverted: Code = Code(kind: .reverted)
+        /// What exists is no longer what the caller goes by.
+        public static let stale: Code = Code(kind: .stale)
     }
 
     /// The kind of failure.

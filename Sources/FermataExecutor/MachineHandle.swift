@@ -45,6 +45,11 @@ public struct MachineHandle: Sendable {
         await host.turnOff()
     }
 
+    /// Turns the machine off and lets go of it, so that others can run it; the handle is of no more use.
+    public func close() async {
+        await host.close()
+    }
+
     /// Runs a line of `/bin/sh` in the guest.
     public func run(_ shell: String, within limit: TimeSpan = Action.defaultWithin) async throws -> CommandResult {
         try await host.run(.shell(shell), within: limit)

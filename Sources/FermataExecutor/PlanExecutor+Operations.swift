@@ -13,12 +13,9 @@ extension PlanExecutor {
         let name = operation.machine
         switch operation.kind {
         case .createMachine(let new):
-            return .machine(try await create(new))
+            return .machine(try await create(new, replacing: nil))
         case .recreateMachine(let new, let old):
-            let folder = lab.folder.machine(name)
-            try check(old, isIdentityOf: folder)
-            try lab.folder.deleteMachine(name)
-            return .machine(try await create(new))
+            return .machine(try await create(new, replacing: old))
         case .returnToOrigin(_, let back):
             let host = try held(name)
             try check(back.machine, isIdentityOf: host.folder)
@@ -58,21 +55,16 @@ extension PlanExecutor {
     }
 
     /// Makes a machine, and makes sure that its boot files are those for which the plan was made.
-    private func create(_ new: NewMachine) async throws -> GUID {
-        let name = new.definition.name
-        let folder = try lab.folder.createMachine(
-            new.definition, file: { recipeFolder.pushing(FilePath($0)) }, owner: new.owner)
-        let host = try host(of: folder)
-        let record = await host.files
-        let digests = [record.now.boot?.kernel, record.now.boot?.initrd].compactMap(\.self)
+    private func create(_ new: NewMachine, replacing old: GUID?) async throws -> GUID {
         let planned = new.definition.inputFiles.compactMap { path in
             new.files.first { $0.path == path }?.digest.description
         }
-        guard digests == planned else {
-            throw RunError(.stale, "the boot files of machine '\(name)' changed while the run began; run it again")
-        }
-        hosts[name] = host
-        return record.id
+        let folder = try lab.folder.createMachine(
+            new.definition, replacing: old, file: { recipeFolder.pushing(FilePath($0)) }, expecting: planned,
+            owner: new.owner)
+        let host = try host(of: folder)
+        hosts[folder.name] = host
+        return await host.files.id
     }
 
     private func check(_ id: GUID, isIdentityOf folder: MachineFolder) throws {
@@ -130,6 +122,7 @@ extension PlanExecutor {
 
     private func code(of error: any Error) -> RunError.Code {
         guard let code = (error as? EngineError)?.code else { return .operation }
+        if code == .stale { return .stale }
         return code == .timeout || code == .guest ? .expectation : .operation
     }
 }

@@ -119,8 +119,11 @@ public actor PlanExecutor {
         do throws(EngineError) {
             let folder = try LabFolder.create(lab.folder.path)
             for operation in plan.operations {
-                guard case .returnToOrigin(let name, _) = operation.kind else { continue }
-                hosts[name] = try host(of: folder.machine(name))
+                switch operation.kind {
+                case .returnToOrigin(let name, _): hosts[name] = try host(of: folder.machine(name))
+                case .recreateMachine: try folder.machine(operation.machine).requireFree()
+                default: continue
+                }
             }
         } catch {
             hosts = [:]
@@ -134,7 +137,7 @@ public actor PlanExecutor {
 
     private func letGo() async {
         console.withLock { $0 = nil }
-        for host in hosts.values { await host.turnOff() }
+        for host in hosts.values { await host.close() }
         hosts = [:]
     }
 

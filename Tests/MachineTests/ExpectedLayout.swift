@@ -48,7 +48,7 @@ struct ExpectedLayout {
             for kind in ["bin", "vsv"] { expected["\(own)/\(checkpoint["id"]?.text ?? "").\(kind)"] = "600" }
             // Made when it is first applied.
             let image = ".cache/\(checkpoint["id"]?.text ?? "").flat"
-            if found[image] != nil { expected[image] = "600" }
+            for file in [image, "\(image).made"] where found[image] != nil { expected[file] = "600" }
         }
         for kind in ["console", "log"] { expected[".cache/\(id).\(kind)"] = "600" }
         expected[".cache/zero-192M.flat"] = "600"

@@ -30,4 +30,7 @@ int fermata_open_step(int folder, const char *name);
 /// Sets the time of the last change, in seconds since 1970, and leaves the time of the last access.
 int fermata_set_modification_time(int descriptor, int64_t seconds);
 
+/// Puts each of two names in the other's place at one moment.
+int fermata_exchange(const char *one, const char *other);
+
 #endif

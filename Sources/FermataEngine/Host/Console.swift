@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import FermataModel
 import Glibc
 import Synchronization
 import SystemPackage
@@ -41,7 +42,19 @@ public final class Console: Sendable {
     init(log path: FilePath) throws(EngineError) {
         self.path = path
         try FileSystem.create(path.removingLastComponent())
-        state = Mutex(State(log: try? Console.openLog(path)))
+        let logged = FileSystem.status(of: path).map { Int($0.st_size) } ?? 0
+        state = Mutex(State(logged: logged, log: try? Console.openLog(path)))
+    }
+
+    /// Where the log goes when a new one begins.
+    private static func older(_ path: FilePath) -> FilePath {
+        path.removingLastComponent().appending("\(path.lastComponent?.string ?? "").1")
+    }
+
+    /// Removes the logs of a machine that is gone.
+    static func removeLogs(of machine: GUID, in lab: LabFolder) throws(EngineError) {
+        let log = lab.consoleLog(machine)
+        for file in [log, older(log), lab.processLog(machine)] { try FileSystem.remove(file) }
     }
 
     private static func openLog(_ path: FilePath) throws -> FileDescriptor {
@@ -79,7 +92,7 @@ public final class Console: Sendable {
         state.logged += bytes.count
         guard state.logged > Console.logLimit else { return }
         try? state.log?.close()
-        try? FileSystem.move(path, to: path.removingLastComponent().appending("\(path.lastComponent?.string ?? "").1"))
+        try? FileSystem.move(path, to: Console.older(path))
         state.log = try? Console.openLog(path)
         state.logged = 0
     }

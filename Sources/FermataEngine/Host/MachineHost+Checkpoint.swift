@@ -50,6 +50,7 @@ extension MachineHost {
     /// Holds this moment of the machine: its configuration, its disks, and if it runs its memory and devices.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
         try await exclusively { host in
+            try host.requireLock()
             let superseded = try host.superseded(by: request)
             let id = GUID.random()
             let began = ContinuousClock.now

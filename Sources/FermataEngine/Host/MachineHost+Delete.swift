@@ -10,6 +10,7 @@ extension MachineHost {
     /// Each is gone once its own file is. Disks that nothing needs any more go with them.
     public func delete(_ checkpoints: [GUID]) async throws {
         try await exclusively { host in
+            try host.requireLock()
             for id in checkpoints where host.record.checkpoints[id] == nil {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
@@ -39,7 +40,8 @@ extension MachineFolder {
     /// Removes what a checkpoint's files are; other files that lie beside them stay.
     func removeCheckpoint(_ id: GUID) throws(EngineError) {
         // The configuration goes first: without it, the memory is nobody's.
-        for file in [checkpoint(id), memoryImage(id), deviceState(id), flatImage(id)] { try FileSystem.remove(file) }
+        for file in [checkpoint(id), memoryImage(id), deviceState(id)] { try FileSystem.remove(file) }
+        try FlatImage.remove(of: id, in: lab)
         try FileSystem.removeIfEmpty(memoryFolder(id))
     }
 }

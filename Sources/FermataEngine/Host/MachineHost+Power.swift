@@ -12,6 +12,7 @@ extension MachineHost {
     /// Starts the machine from power-off.
     public func start() async throws {
         try await exclusively { host in
+            try host.requireLock()
             guard host.running == nil else {
                 throw EngineError(.wrongState, "machine '\(host.folder.name)' is running already")
             }
@@ -83,7 +84,7 @@ extension MachineHost {
             Launch(
                 name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base,
                 disks: zip(configuration.disks, chains).map { Launch.Disk(name: $0.name, device: $1) },
-                clockBase: clockBase, log: folder.lab.cache.appending("\(configuration.machine).log")))
+                clockBase: clockBase, log: folder.lab.processLog(configuration.machine)))
         FaultPoint.spawned.reach()
         generation += 1
         return RunningMachine(

@@ -55,6 +55,7 @@ extension MachineHost {
         _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try await exclusively { host in
+            try host.requireLock()
             let id = try choose(host)
             let target = try Configuration(reading: host.folder.checkpoint(id))
             let began = ContinuousClock.now

@@ -53,7 +53,7 @@ public actor MachineHost {
         lock = try FolderLock(folder.path, of: "machine '\(folder.name)'")
         try Recovery(of: folder).run()
         record = try MachineRecord(reading: folder)
-        console = try Console(log: folder.lab.cache.appending("\(record.id).console"))
+        console = try Console(log: folder.lab.consoleLog(record.id))
         thread = HostThread(name: folder.name.description)
         self.folder = folder
         self.hypervisor = hypervisor
@@ -106,6 +106,22 @@ public actor MachineHost {
         let waiters = offWaiters.values
         offWaiters = [:]
         for waiter in waiters { waiter.resume() }
+    }
+
+    /// Turns the machine off and lets go of it: others can run it, and nothing more can be done through this host.
+    public func close() async {
+        await exclusively { host in
+            if let machine = host.running { await host.end(machine, because: "its host was closed") }
+            host.lock.release()
+        }
+    }
+
+    /// Refuses what changes the machine once this host has let go of it.
+    func requireLock() throws(EngineError) {
+        guard lock.isHeld else {
+            throw EngineError(
+                .wrongState, "machine '\(folder.name)' was let go of by this host; take hold of it again")
+        }
     }
 
     /// The machine that runs, or an error that says what it is instead.

@@ -10,6 +10,11 @@ import SystemPackage
 ///
 /// A checkpoint's is made from its `.bin`, or at once from the pages in hand, and can be deleted at any time: the
 /// next restore makes it again. It appears under its name only when it is complete and durable.
+/// ```
+/// .cache/<CPGUID>.flat         the image
+/// .cache/<CPGUID>.flat.made    from which .bin it was made, and its stamp since then
+/// ```
+/// An image that anybody wrote to, or that was copied here, no longer has the stamp, and is made again.
 enum FlatImage {
     /// The image that a machine maps at a start from power-off: zeros throughout.
     static func zero(memory: UInt64, in lab: LabFolder) throws(EngineError) -> FilePath {
@@ -25,8 +30,32 @@ enum FlatImage {
         _ checkpoint: GUID, in folder: MachineFolder, from image: MemoryImage
     ) throws(EngineError) -> FilePath {
         let path = folder.flatImage(checkpoint)
-        if let status = FileSystem.status(of: path), status.st_size == Int64(image.memory) { return path }
-        return try make(path) { file throws(EngineError) in try image.expand(into: file) }
+        let mark = self.mark(of: path)
+        if FileSystem.exists(path), FileSystem.exists(mark),
+            try FileSystem.read(mark, limit: 4096) == Array(markText(image, PageFile(reading: path)).utf8)
+        {
+            return path
+        }
+        _ = try make(path) { file throws(EngineError) in try image.expand(into: file) }
+        // A crash before this only makes the image once more.
+        try FileSystem.commit(Array(markText(image, PageFile(reading: path)).utf8), to: mark)
+        return path
+    }
+
+    /// Removes a checkpoint's image, if there is one.
+    static func remove(of checkpoint: GUID, in lab: LabFolder) throws(EngineError) {
+        let path = lab.flatImage(checkpoint)
+        for file in [mark(of: path), path] { try FileSystem.remove(file) }
+    }
+
+    private static func mark(of path: FilePath) -> FilePath {
+        var mark = path
+        mark.extension = "flat.made"
+        return mark
+    }
+
+    private static func markText(_ image: MemoryImage, _ file: PageFile) throws(EngineError) -> String {
+        "\(image.digest) \(try file.stamp())\n"
     }
 
     private static func make(

@@ -56,13 +56,15 @@ import SystemPackage
             seconds: status.st_ctim.tv_sec, nanoseconds: status.st_ctim.tv_nsec)
     }
 
-    /// A file's identity and the time of its last change.
-    struct Stamp: Hashable {
+    /// A file's identity and the time of its last change, which no writer can avoid.
+    struct Stamp: Hashable, CustomStringConvertible {
         fileprivate var device: dev_t
         fileprivate var inode: ino_t
         fileprivate var size: off_t
         fileprivate var seconds: Int
         fileprivate var nanoseconds: Int
+
+        var description: String { "\(device) \(inode) \(size) \(seconds).\(nanoseconds)" }
     }
 
     /// Fills the buffer from an offset.

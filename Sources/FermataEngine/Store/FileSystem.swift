@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import CFiles
 import Glibc
 import SystemPackage
 
@@ -143,6 +144,17 @@ enum FileSystem {
         guard result == 0 else { throw failure("renaming to \(target)", source) }
         let folders = [source.removingLastComponent(), target.removingLastComponent()]
         for folder in Set(folders) { try synchronize(folder) }
+    }
+
+    /// Puts each of two folders in the other's place at one moment, and makes that durable.
+    static func exchange(_ one: FilePath, with other: FilePath) throws(EngineError) {
+        let result = unsafe one.withPlatformString { old in
+            unsafe other.withPlatformString { new in
+                unsafe fermata_exchange(old, new)
+            }
+        }
+        guard result == 0 else { throw failure("putting it in the place of \(other)", one) }
+        for folder in Set([one.removingLastComponent(), other.removingLastComponent()]) { try synchronize(folder) }
     }
 
     /// Removes a file; one that is not there is no error.

@@ -2,14 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 import SystemPackage
 
-/// An exclusive lock on a folder, held as long as the value lives.
+/// An exclusive lock on a folder, held until it is released or the value ends.
 ///
 /// It is `flock` on a descriptor of the folder itself, so that it holds across users, paths and names, and ends with
 /// the process.
 final class FolderLock: Sendable {
-    private let descriptor: CInt
+    /// -1 once it is released.
+    private let descriptor: Atomic<CInt>
 
     /// Takes the lock without waiting.
     ///
@@ -30,11 +32,20 @@ final class FolderLock: Sendable {
             throw EngineError(
                 .busy, "\(what) is in use by another process; wait for it to end, or turn the machine off there")
         }
-        self.descriptor = descriptor
+        self.descriptor = Atomic(descriptor)
     }
 
     deinit {
-        close(descriptor)
+        release()
+    }
+
+    /// Whether this value has the lock.
+    var isHeld: Bool { descriptor.load(ordering: .acquiring) >= 0 }
+
+    /// Lets others have it.
+    func release() {
+        let descriptor = descriptor.exchange(-1, ordering: .acquiringAndReleasing)
+        if descriptor >= 0 { close(descriptor) }
     }
 
     /// Whether somebody holds the lock now.

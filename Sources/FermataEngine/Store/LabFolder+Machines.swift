@@ -9,12 +9,22 @@ import VirtualDisk
 extension LabFolder {
     /// Makes a machine, off, with empty disks; it exists once its folder has its name.
     ///
+    /// ```
+    ///  .<Name>.<GUID>.new   filled, durable ──rename──────────────────► <Name>
+    ///                                       ──exchange with the old one─► <Name>, and what has the other name goes
+    /// ```
     /// - Parameters:
     ///   - definition: its hardware and its disks.
+    ///   - old: the machine of that name, if there is one and it is to give way: it is gone when the new one exists,
+    ///     not before.
     ///   - file: finds a boot file by its path as written.
+    ///   - bootFiles: the SHA-256 digests that the boot files must have, kernel first; unless nil.
     ///   - owner: the recipe that makes it, if one does.
+    /// - Throws: ``EngineError/Code/stale`` when the old machine or the boot files are other ones,
+    ///   ``EngineError/Code/busy`` when the old one is in use; nothing is changed then.
     public func createMachine(
-        _ definition: MachineDefinition, file: (String) -> FilePath, owner: RecipeOwnership? = nil
+        _ definition: MachineDefinition, replacing old: GUID? = nil, file: (String) -> FilePath,
+        expecting bootFiles: [String]? = nil, owner: RecipeOwnership? = nil
     ) throws(EngineError) -> MachineFolder {
         let lock = try FolderLock(path, of: "the lab \(path)")
         defer { withExtendedLifetime(lock) {} }
@@ -23,15 +33,23 @@ extension LabFolder {
         if let problem = definition.name.problem {
             throw EngineError(.wrongState, "the machine name '\(definition.name)' \(problem)")
         }
-        guard !FileSystem.exists(target.path) else {
+        let oldLock = try old.map { id throws(EngineError) in try hold(target, as: id) }
+        defer { withExtendedLifetime(oldLock) {} }
+        guard old != nil || !FileSystem.exists(target.path) else {
             throw EngineError(.exists, "\(target.path) exists already; choose another name, or remove it")
         }
         let unfinished = path.appending(".\(definition.name).\(GUID.random()).new")
         do {
-            try fill(unfinished, definition, file: file, owner: owner, target: target)
+            let configuration = try fill(unfinished, definition, file: file, owner: owner, target: target)
+            if let bootFiles { try check(configuration, has: bootFiles) }
             FaultPoint.machineCommit.before()
-            try FileSystem.move(unfinished, to: target.path)
+            if old == nil {
+                try FileSystem.move(unfinished, to: target.path)
+            } else {
+                try FileSystem.exchange(unfinished, with: target.path)
+            }
             FaultPoint.machineCommit.after()
+            if old != nil { try discard(unfinished) }
         } catch {
             try? FileSystem.removeAll(unfinished)
             throw error as? EngineError ?? EngineError(.system, "\(target.path): \(error)", underlying: error)
@@ -39,10 +57,28 @@ extension LabFolder {
         return target
     }
 
+    /// Takes the lock of a machine, which must be the one that the caller means.
+    private func hold(_ folder: MachineFolder, as id: GUID) throws(EngineError) -> FolderLock {
+        let lock = try FolderLock(folder.path, of: "machine '\(folder.name)'")
+        guard try folder.identity() == id else {
+            throw EngineError(.stale, "machine '\(folder.name)' is not the one that was to be replaced; plan again")
+        }
+        return lock
+    }
+
+    private func check(_ configuration: Configuration, has bootFiles: [String]) throws(EngineError) {
+        let digests = [configuration.boot?.kernel, configuration.boot?.initrd].compactMap(\.self)
+        guard digests == bootFiles else {
+            throw EngineError(
+                .stale,
+                "the boot files of machine '\(configuration.name)' changed while the run began; run it again")
+        }
+    }
+
     private func fill(
         _ unfinished: FilePath, _ definition: MachineDefinition, file: (String) -> FilePath, owner: RecipeOwnership?,
         target: MachineFolder
-    ) throws {
+    ) throws -> Configuration {
         let id = GUID.random()
         let virtualMachines = unfinished.appending("Virtual Machines")
         for folder in [virtualMachines, virtualMachines.appending("\(id)"), unfinished.appending("Snapshots")] {
@@ -69,6 +105,7 @@ extension LabFolder {
         for folder in [virtualMachines, unfinished.appending("Snapshots"), unfinished] {
             try FileSystem.synchronize(folder)
         }
+        return configuration
     }
 
     /// Deletes a machine with all its checkpoints; it is gone once its folder has lost its name.
@@ -79,11 +116,23 @@ extension LabFolder {
         let labLock = try FolderLock(path, of: "the lab \(path)")
         let lock = try FolderLock(folder.path, of: "machine '\(name)'")
         defer { withExtendedLifetime((labLock, lock)) {} }
-        let record = try MachineRecord(reading: folder)
         try FileSystem.create(trash)
         let discarded = trash.appending("\(name).\(GUID.random()).deleted")
         try FileSystem.move(folder.path, to: discarded)
-        for id in record.checkpoints.keys { try FileSystem.remove(folder.flatImage(id)) }
+        try discard(discarded)
+    }
+
+    /// Removes a machine's folder that has lost its name, after what else only this machine needed.
+    private func discard(_ discarded: FilePath) throws(EngineError) {
+        let snapshots = discarded.appending("Snapshots")
+        if FileSystem.exists(snapshots) {
+            for name in try FileSystem.entries(of: snapshots) where name.hasSuffix(".xml") {
+                if let id = GUID(name.dropLast(4)) { try FlatImage.remove(of: id, in: self) }
+            }
+        }
+        for name in try FileSystem.entries(of: discarded.appending("Virtual Machines")) where name.hasSuffix(".xml") {
+            if let id = GUID(name.dropLast(4)) { try Console.removeLogs(of: id, in: self) }
+        }
         try FileSystem.removeAll(discarded)
     }
 
@@ -91,12 +140,12 @@ extension LabFolder {
     private func removeLeftovers() throws(EngineError) {
         for place in [path, boot] where FileSystem.exists(place) {
             for name in try FileSystem.entries(of: place) where name.hasPrefix(".") && name.hasSuffix(".new") {
-                try FileSystem.removeAll(place.appending(name))
+                try discard(place.appending(name))
             }
         }
         guard FileSystem.exists(trash) else { return }
         for name in try FileSystem.entries(of: trash) where name.hasSuffix(".deleted") {
-            try FileSystem.removeAll(trash.appending(name))
+            try discard(trash.appending(name))
         }
     }
 }

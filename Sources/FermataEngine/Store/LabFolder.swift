@@ -43,6 +43,15 @@ public struct LabFolder: Hashable, Sendable {
         MachineFolder(lab: self, name: name)
     }
 
+    /// The flat memory image of a checkpoint, which can be made again from its `.bin`.
+    public func flatImage(_ checkpoint: GUID) -> FilePath { cache.appending("\(checkpoint).flat") }
+
+    /// What a machine's guest wrote on its console.
+    public func consoleLog(_ machine: GUID) -> FilePath { cache.appending("\(machine).console") }
+
+    /// What a machine's process wrote as messages.
+    public func processLog(_ machine: GUID) -> FilePath { cache.appending("\(machine).log") }
+
     /// The machines, in the order of their names: every folder with a `Virtual Machines` folder inside.
     public func machines() throws(EngineError) -> [MachineFolder] {
         try FileSystem.entries(of: path)
@@ -90,7 +99,7 @@ public struct MachineFolder: Hashable, Sendable {
     /// A checkpoint's device state.
     public func deviceState(_ id: GUID) -> FilePath { memoryFolder(id).appending("\(id).vsv") }
     /// The flat memory image of a checkpoint, which can be made again from its `.bin`.
-    public func flatImage(_ id: GUID) -> FilePath { lab.cache.appending("\(id).flat") }
+    public func flatImage(_ id: GUID) -> FilePath { lab.flatImage(id) }
 
     /// The file of a disk that has no parent.
     ///

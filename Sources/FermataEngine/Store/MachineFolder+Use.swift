@@ -4,4 +4,11 @@
 extension MachineFolder {
     /// Whether a host holds the machine's lock now, be it in this process or in another.
     public var isInUse: Bool { FolderLock.isHeld(path) }
+
+    /// Refuses a machine that a host holds.
+    ///
+    /// - Throws: ``EngineError/Code/busy``.
+    public func requireFree() throws(EngineError) {
+        try FolderLock(path, of: "machine '\(name)'").release()
+    }
 }
