@@ -1,55 +1,43 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+
+extension JSONValue {
+    /// Reads a JSON text, or nil when the bytes are not exactly one value; of members with one name the last stays.
+    public init?(text bytes: [UInt8]) {
+        let object = try? JSONSerialization.jsonObject(with: Data(bytes), options: [.fragmentsAllowed])
+        guard let object else { return nil }
+        self.init(foundation: object)
+    }
+
+    /// Takes what `JSONSerialization` has read; it bounds the nesting.
+    private init(foundation object: Any) {
+        switch object {
+        case let text as String: self = .string(text)
+        case let number as NSNumber:
+            // Truth values are numbers of one character there.
+            if unsafe number.objCType.pointee == CChar(bitPattern: UInt8(ascii: "c")) {
+                self = .bool(number.boolValue)
+            } else {
+                let text = number.stringValue
+                let value = Double(text) ?? number.doubleValue
+                self = (Int64(text) ?? Int64(exactly: value)).map { .integer($0) } ?? .number(value)
+            }
+        case let members as [String: Any]: self = .object(members.mapValues { JSONValue(foundation: $0) })
+        case let elements as [Any]: self = .array(elements.map { JSONValue(foundation: $0) })
+        default: self = .null
+        }
+    }
+}
+
 extension JSONValue: CustomStringConvertible {
     /// The value as JSON text on one line, members sorted by name.
     public var description: String {
-        var text = ""
-        append(to: &text)
-        return text
-    }
-
-    private func append(to text: inout String) {
-        switch self {
-        case .null: text += "null"
-        case .bool(let value): text += value ? "true" : "false"
-        case .integer(let value): text += String(value)
-        case .number(let value): text += value.isFinite ? String(value) : "null"
-        case .string(let value): JSONValue.append(quoted: value, to: &text)
-        case .array(let elements):
-            text += "["
-            for (index, element) in elements.enumerated() {
-                if index > 0 { text += "," }
-                element.append(to: &text)
-            }
-            text += "]"
-        case .object(let members):
-            text += "{"
-            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if index > 0 { text += "," }
-                JSONValue.append(quoted: member.key, to: &text)
-                text += ":"
-                member.value.append(to: &text)
-            }
-            text += "}"
-        }
-    }
-
-    private static func append(quoted value: String, to text: inout String) {
-        text += "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        text += "\""
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // The encoder refuses only numbers that are not finite, and they are written as null.
+        guard let data = try? encoder.encode(self) else { return "null" }
+        return String(decoding: data, as: UTF8.self)
     }
 }

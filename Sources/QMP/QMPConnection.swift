@@ -195,12 +195,9 @@ final class QMPConnection: Sendable {
     /// Handles one message; false when it ends the connection.
     private func handle(_ line: [UInt8]) -> Bool {
         if line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { return true }
-        let message: JSONValue
-        do throws(JSONParser.Failure) {
-            message = try JSONParser.parse(line)
-        } catch {
+        guard let message = JSONValue(text: line) else {
             let start = String(decoding: line.prefix(80), as: UTF8.self)
-            end(QMPError(.malformed, detail: "\(error.expected) expected at byte \(error.offset) of '\(start)'"))
+            end(QMPError(.malformed, detail: "a line that is not JSON: '\(start)'"))
             return false
         }
         if let event = QMPEvent(message: message, number: state.withLock { $0.eventCount }) {
