@@ -42,7 +42,7 @@ import VirtualDisk
         let exactness = try await Exactness(host)
         var known: [(GUID, flushed: UInt64)] = [(exactness.checkpoint, exactness.last.flushed)]
         for round in 1...4 {
-            let tick = try await exactness.spend(ticks: 3)
+            let tick = try await exactness.spend(ticks: 3).tick
             let next = try await host.checkpoint(CheckpointRequest(name: CheckpointName("later \(round)")))
             known.append((next.id, tick.flushed))
         }
@@ -51,7 +51,7 @@ import VirtualDisk
             let issued = try await Exactness.firstTick(after: id, host).issued
             try await Self.checkDisk(of: id, host, exactness.last, flushed: flushed, issued: issued)
         }
-        let end = try await exactness.spend(ticks: 2)
+        let end = try await exactness.spend(ticks: 2).tick
         await host.turnOff()
         let record = try MachineRecord(reading: host.folder)
         let chain = try #require(try DiskFiles.open(record.now, in: host.folder).first)
