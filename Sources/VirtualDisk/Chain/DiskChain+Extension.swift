@@ -40,7 +40,7 @@ extension DiskChain {
                 .sizeMismatch, path: child.store.name, "the disk and its parent have different sizes", field: "size",
                 expected: "\(size)", found: "\(child.size)")
         }
-        guard !child.holdsAnything(in: 0..<size / 512) else {
+        guard child.presentBlocks.isEmpty else {
             throw DiskError(.invalidArgument, path: child.store.name, "the new disk is not empty")
         }
         var recent = [leaf] + recent

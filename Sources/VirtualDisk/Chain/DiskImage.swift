@@ -29,8 +29,8 @@ package protocol DiskImage: AnyObject, Sendable {
     /// Serialises the writers.
     var gate: WriteGate { get }
 
-    /// Whether it has any sector of the range.
-    func holdsAnything(in sectors: Range<UInt64>) -> Bool
+    /// The numbers of the blocks of which it may have sectors, ascending; a flat image has no blocks.
+    var presentBlocks: [UInt32] { get }
 
     /// Looks up where a run of sectors, which begins at `sector` and is not longer than `count`, lies.
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> SectorRun

@@ -41,7 +41,7 @@ final class FlatImage: DiskImage {
             access: access)
     }
 
-    func holdsAnything(in sectors: Range<UInt64>) -> Bool { true }
+    var presentBlocks: [UInt32] { [] }
 
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> SectorRun {
         SectorRun(count: count, offset: sector * 512)

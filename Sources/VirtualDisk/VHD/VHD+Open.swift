@@ -11,7 +11,7 @@ extension VHD {
         _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil
     ) throws(DiskError) -> any DiskImage {
         var structure = try VHDStructure(store, expecting: kind)
-        guard let header = structure.header else {
+        guard let header = structure.header, let table = structure.table else {
             return FlatImage(
                 store, location: location, format: .vhd, kind: .fixed, size: structure.footer.size,
                 identity: structure.footer.identity, warnings: structure.warnings, access: access)
@@ -19,7 +19,7 @@ extension VHD {
         if access == .readWrite {
             try reaching(store.name) { () throws(StorageError) in try structure.repairFooters(in: store) }
         }
-        return VHDSparseImage(structure, header, store: store, location: location, access: access)
+        return VHDSparseImage(structure, header, table, store: store, location: location, access: access)
     }
 }
 

@@ -9,8 +9,8 @@ extension VHDSparseImage {
         let block = Int(sector / blockSectors)
         let first = sector % blockSectors
         return try state.withLock { (state) throws(StorageError) in
-            if state.table[block] == VHD.unused { try addBlock(block, &state) }
-            let data = UInt64(state.table[block]) * 512 + UInt64(state.bitmaps.byteCount)
+            if state.table.position(of: block) == nil { try addBlock(block, &state) }
+            let data = state.table.offset(at: block) + UInt64(state.bitmaps.byteCount)
             return SectorRun(count: min(count, blockSectors - first), offset: data + first * 512)
         }
     }
@@ -19,7 +19,7 @@ extension VHDSparseImage {
         let block = Int(sector / blockSectors)
         let first = Int(sector % blockSectors)
         try state.withLock { (state) throws(StorageError) in
-            try loadBitmap(of: block, &state)
+            try loadBitmap(at: block, &state)
             if state.bitmaps.insert(block, first..<first + Int(count)) { state.dirtyBitmaps.mark(block) }
         }
     }
@@ -47,9 +47,9 @@ extension VHDSparseImage {
             try? store.truncate(to: oldLength)
             throw error
         }
-        state.table[block] = entry
+        state.table.add(block, at: entry)
         state.end = end
-        state.dirtyTable.mark(block / 128)
+        state.dirtyTable.mark(block / VHDBlockTable.perSector)
         if kind == .dynamic { state.bitmaps.makeFull(block) } else { state.bitmaps.makeEmpty(block) }
     }
 
@@ -85,12 +85,12 @@ extension VHDSparseImage {
         writes.reserveCapacity(tables.count + blocks.count)
         for block in blocks {
             writes.append(
-                MetadataWrite(offset: UInt64(state.table[block]) * 512, bytes: state.bitmaps.bytes(block)))
+                MetadataWrite(offset: state.table.offset(at: block), bytes: state.bitmaps.bytes(block)))
         }
         for sector in tables {
-            let entries = state.table[sector * 128..<sector * 128 + 128]
-            let bytes = entries.flatMap { entry in (0..<4).map { UInt8(truncatingIfNeeded: entry >> (24 - 8 * $0)) } }
-            writes.append(MetadataWrite(offset: tableOffset + UInt64(sector) * 512, bytes: bytes))
+            writes.append(
+                MetadataWrite(
+                    offset: tableOffset + UInt64(sector) * 512, bytes: state.table.bytes(ofSector: sector)))
         }
         return (tables, blocks, writes)
     }

@@ -12,7 +12,7 @@ import Synchronization
 final class VHDSparseImage: DiskImage {
     /// What changes while the image is open.
     struct State: Sendable {
-        var table: [UInt32]
+        var table: VHDBlockTable
         var bitmaps: SectorBitmaps
         /// Where the footer lies; new blocks come behind it.
         var end: UInt64
@@ -37,7 +37,8 @@ final class VHDSparseImage: DiskImage {
     let state: Mutex<State>
 
     init(
-        _ structure: VHDStructure, _ header: VHDHeader, store: any ByteStore, location: [String], access: FileAccess
+        _ structure: VHDStructure, _ header: VHDHeader, _ table: VHDBlockTable, store: any ByteStore,
+        location: [String], access: FileAccess
     ) {
         self.store = store
         self.location = location
@@ -50,20 +51,21 @@ final class VHDSparseImage: DiskImage {
         blockSectors = UInt64(header.blockSize) / 512
         tableOffset = header.tableOffset
         gate = WriteGate(name: store.name, isReadOnly: access == .readOnly)
+        var table = table
+        var dirty = (sectors: 0, blocks: 0)
+        if access == .readWrite {
+            table.expand()
+            dirty = (table.count / VHDBlockTable.perSector + 1, table.count)
+        }
         state = Mutex(
             State(
-                table: structure.table, bitmaps: SectorBitmaps(blocks: structure.blocks, sectors: Int(blockSectors)),
-                end: structure.end, dirtyTable: DirtyList(count: structure.table.count / 128),
-                dirtyBitmaps: DirtyList(count: structure.blocks)))
+                table: table, bitmaps: SectorBitmaps(blocks: table.positions, sectors: Int(blockSectors)),
+                end: structure.end, dirtyTable: DirtyList(count: dirty.sectors),
+                dirtyBitmaps: DirtyList(count: dirty.blocks)))
     }
 
-    func holdsAnything(in sectors: Range<UInt64>) -> Bool {
-        guard !sectors.isEmpty else { return false }
-        let first = Int(sectors.lowerBound / blockSectors)
-        let last = Int((sectors.upperBound - 1) / blockSectors)
-        return state.withLock { state in
-            state.table[first...min(last, state.table.count - 1)].contains { $0 != VHD.unused }
-        }
+    var presentBlocks: [UInt32] {
+        state.withLock { $0.table.presentBlocks }
     }
 
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> SectorRun {
@@ -71,19 +73,18 @@ final class VHDSparseImage: DiskImage {
         let first = sector % blockSectors
         let limit = min(count, blockSectors - first)
         return try state.withLock { (state) throws(StorageError) in
-            let entry = state.table[block]
-            guard entry != VHD.unused else { return SectorRun(count: limit, offset: nil) }
-            try loadBitmap(of: block, &state)
-            let run = state.bitmaps.run(block, from: Int(first), limit: Int(limit))
-            let data = UInt64(entry) * 512 + UInt64(state.bitmaps.byteCount)
+            guard let position = state.table.position(of: block) else { return SectorRun(count: limit, offset: nil) }
+            try loadBitmap(at: position, &state)
+            let run = state.bitmaps.run(position, from: Int(first), limit: Int(limit))
+            let data = state.table.offset(at: position) + UInt64(state.bitmaps.byteCount)
             return SectorRun(count: UInt64(run.count), offset: run.isPresent ? data + first * 512 : nil)
         }
     }
 
     /// Reads a block's bitmap from the file when it is needed for the first time.
-    func loadBitmap(of block: Int, _ state: inout State) throws(StorageError) {
-        guard !state.bitmaps.isLoaded(block) else { return }
-        let bytes = try store.bytes(at: UInt64(state.table[block]) * 512, count: state.bitmaps.byteCount)
-        state.bitmaps.load(block, bytes)
+    func loadBitmap(at position: Int, _ state: inout State) throws(StorageError) {
+        guard !state.bitmaps.isLoaded(position) else { return }
+        let bytes = try store.bytes(at: state.table.offset(at: position), count: state.bitmaps.byteCount)
+        state.bitmaps.load(position, bytes)
     }
 }

@@ -59,26 +59,62 @@ extension VHDStructure {
             throw .malformed(
                 path, "table offset", expected: "a multiple of 512 inside the file", found: header.tableOffset)
         }
-        blocks = Int(needed)
-        let bytes = try reaching(path) { () throws(StorageError) in
-            try store.bytes(at: header.tableOffset, count: Int(VHD.roundUp(needed * 4, to: 512)))
-        }
-        table.reserveCapacity(bytes.count / 4)
-        for index in stride(from: 0, to: bytes.count, by: 4) {
-            table.append(
-                UInt32(bytes[index]) << 24 | UInt32(bytes[index + 1]) << 16 | UInt32(bytes[index + 2]) << 8
-                    | UInt32(bytes[index + 3]))
-        }
         used.append(header.tableOffset..<header.tableOffset + room)
-        let count = VHD.roundUp(blockSize / 4096, to: 512) + blockSize
-        for (block, entry) in table.prefix(blocks).enumerated() where entry != VHD.unused {
-            let start = UInt64(entry) * 512
-            guard start <= end, end - start >= count else {
-                throw .malformed(
-                    path, "table entry \(block)", expected: "a block inside the file of \(end) bytes", found: start)
-            }
-            used.append(start..<start + count)
+        let table = try reaching(path) { () throws(StorageError) in
+            try VHDBlockTable(of: store, at: header.tableOffset, count: Int(needed))
         }
-        usedEnd = used.map(\.upperBound).max() ?? 0
+        self.table = table
+        try checkBlocks(table, of: VHD.roundUp(blockSize / 4096, to: 512) + blockSize, beside: used, path: path)
+    }
+
+    /// Checks that every block lies inside the file, and shares no byte with another one or with a structure.
+    private mutating func checkBlocks(
+        _ table: VHDBlockTable, of length: UInt64, beside structures: [Range<UInt64>], path: String
+    ) throws(DiskError) {
+        var entries = table.presentEntries
+        let last = length <= end ? UInt32(clamping: (end - length) / 512) : 0
+        if let index = entries.firstIndex(where: { $0 > last || length > end }) {
+            throw .malformed(
+                path, "table entry \(table.presentBlocks[index])",
+                expected: "a block inside the file of \(end) bytes", found: UInt64(entries[index]) * 512)
+        }
+        // What was filled from its beginning is in order already.
+        if zip(entries, entries.dropFirst()).contains(where: { $0 > $1 }) { entries.sort() }
+        let sectors = UInt32(truncatingIfNeeded: length / 512)
+        for index in entries.indices.dropFirst() where entries[index] - entries[index - 1] < sectors {
+            throw overlap(at: UInt64(entries[index]) * 512, path: path)
+        }
+        let sorted = structures.sorted { $0.lowerBound < $1.lowerBound }
+        for (first, second) in zip(sorted, sorted.dropFirst()) where first.upperBound > second.lowerBound {
+            throw overlap(at: second.lowerBound, path: path)
+        }
+        for structure in sorted {
+            // Of the blocks that begin before its end, only the last one can reach into it.
+            let index = entries.partitioningIndex { UInt64($0) * 512 >= structure.upperBound }
+            guard index > 0 else { continue }
+            let start = UInt64(entries[index - 1]) * 512
+            guard start + length <= structure.lowerBound else {
+                throw overlap(at: max(start, structure.lowerBound), path: path)
+            }
+        }
+        usedEnd = max(sorted.last?.upperBound ?? 0, entries.last.map { UInt64($0) * 512 + length } ?? 0)
+    }
+
+    private func overlap(at offset: UInt64, path: String) -> DiskError {
+        .malformed(
+            path, "layout", expected: "every byte in one use",
+            found: "two structures or blocks that share the bytes at \(offset)")
+    }
+}
+
+extension [UInt32] {
+    /// The first index at which the condition holds, which from there on holds for all.
+    func partitioningIndex(where isInSecondPart: (UInt32) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isInSecondPart(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }

@@ -15,9 +15,8 @@ struct VHDStructure {
     var footer: VHDFooter
     /// Nil for a fixed disk.
     var header: VHDHeader?
-    /// The table in whole sectors; what lies beyond `blocks` is kept as it is.
-    var table: [UInt32] = []
-    var blocks: Int = 0
+    /// Where the blocks are; nil for a fixed disk.
+    var table: VHDBlockTable?
     var parent: ParentLink?
     /// Where the footer begins, or where the file ends if it has none.
     var end: UInt64
@@ -56,7 +55,6 @@ struct VHDStructure {
         }
         var used = try readHeader(of: store)
         try readTable(of: store, &used)
-        try checkOverlap(used, path: path)
     }
 
     /// The footer at the end, or its copy at the start of a disk that grows.
@@ -95,15 +93,6 @@ struct VHDStructure {
             copy.dataOffset == footer.dataOffset
         else {
             throw .malformed(path, "footer copy", expected: "the same disk as the footer", found: "another")
-        }
-    }
-
-    private func checkOverlap(_ used: [Range<UInt64>], path: String) throws(DiskError) {
-        let sorted = used.sorted { $0.lowerBound < $1.lowerBound }
-        for (first, second) in zip(sorted, sorted.dropFirst()) where first.upperBound > second.lowerBound {
-            throw .malformed(
-                path, "layout", expected: "nothing before \(first.upperBound)",
-                found: "two structures or blocks that share the bytes at \(second.lowerBound)")
         }
     }
 }
