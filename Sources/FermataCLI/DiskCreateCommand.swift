@@ -50,7 +50,8 @@ struct DiskCreateCommand: AsyncParsableCommand {
             if let parent {
                 try createChild(location, of: DiskLocation(existing: parent), format)
             } else {
-                try create(location.path, ByteSize(parsing: size ?? ""), format)
+                let size = try ByteSize(parsing: size ?? "")
+                try format.create(at: location.path, size: size.bytes, kind: fixed ? .fixed : .dynamic)
             }
         } catch let error as DiskError where error.code == .invalidArgument {
             throw ProgramFailure(error.description, exitCode: ProgramFailure.wrongUse)
@@ -60,26 +61,13 @@ struct DiskCreateCommand: AsyncParsableCommand {
         if json { try ProgramOutput.data(info.json.pretty) }
     }
 
-    private func create(_ path: FilePath, _ size: ByteSize, _ format: DiskFormat) throws {
-        if format == .vhd { return try VHD.create(at: path, size: size.bytes, kind: fixed ? .fixed : .dynamic) }
-        guard size.bytes > 0, size.bytes.isMultiple(of: 512), size.bytes <= 1 << 62 else {
-            throw ProgramFailure(
-                "size of '\(file)' is \(size), which is not a multiple of 512 bytes from 512 up",
-                exitCode: ProgramFailure.wrongUse)
-        }
-        let store = try FileStore(creating: path)
-        do {
-            if fixed { try store.allocate(0..<size.bytes) } else { try store.truncate(to: size.bytes) }
-            try store.synchronize()
-        } catch {
-            try? FileManager.default.removeItem(atPath: path.string)
-            throw error
-        }
-    }
-
     private func createChild(_ child: DiskLocation, of parent: DiskLocation, _ format: DiskFormat) throws {
-        guard format == .vhd else {
-            throw ProgramFailure("a child of a disk is a vhd, not \(format)", exitCode: ProgramFailure.wrongUse)
+        let parentFormat = DiskFormat(path: parent.path)
+        guard format.hasChildren, parentFormat == nil || parentFormat == format else {
+            throw ProgramFailure(
+                "a child has its parent's format, which is no raw one: '\(child.path)' is \(format), "
+                    + "'\(parent.path)' is \(parentFormat?.description ?? "unknown")",
+                exitCode: ProgramFailure.wrongUse)
         }
         // A child of a disk that cannot be read would be of no use.
         _ = try DiskChain.open(parent.path, beneath: parent.root, access: .readOnly).layers
@@ -88,6 +76,6 @@ struct DiskCreateCommand: AsyncParsableCommand {
                 "'\(parent.path)' does not lie beneath \(child.root), and a parent is followed nowhere else",
                 exitCode: ProgramFailure.wrongUse)
         }
-        try VHD.createChild(at: child.path, of: parent.path)
+        try format.createChild(at: child.path, of: parent.path)
     }
 }

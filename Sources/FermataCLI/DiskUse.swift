@@ -58,7 +58,7 @@ struct DiskUse {
         let folder = try Folder(opening: location.root)
         let identity = try DiskInfo.inspect(location.path, beneath: location.root, format: format).identity
         guard let identity else { return nil }
-        for names in try folder.files(withExtensions: ["vhd", "avhd"]) {
+        for names in try folder.files(withExtensions: Set(format.extensions)) {
             let path = names.reduce(into: folder.path) { $0.append($1) }
             // What is no disk is nobody's child.
             guard let info = try? DiskInfo.inspect(path, beneath: location.root) else { continue }

@@ -5,13 +5,15 @@ public import SystemPackage
 
 /// How a file stores a disk.
 public struct DiskFormat: Hashable, Sendable, CustomStringConvertible {
-    private enum Name: String { case vhd, raw }
-    private let name: Name
+    enum Name: String { case vhd, raw }
+    let name: Name
 
     /// Virtual Hard Disk, with parents.
     public static let vhd: DiskFormat = DiskFormat(name: .vhd)
     /// The disk's bytes, one to one.
     public static let raw: DiskFormat = DiskFormat(name: .raw)
+
+    static let all: [DiskFormat] = [.vhd, .raw]
 
     /// The word for it in documents and options.
     public var description: String { name.rawValue }
@@ -27,7 +29,7 @@ public struct DiskFormat: Hashable, Sendable, CustomStringConvertible {
     /// The format that a file's extension stands for; content is never guessed from, because guests write it.
     public init?(path: FilePath) {
         guard let suffix = path.extension?.lowercased() else { return nil }
-        guard let format = [DiskFormat.vhd, .raw].first(where: { $0.extensions.contains(suffix) }) else { return nil }
+        guard let format = Self.all.first(where: { $0.extensions.contains(suffix) }) else { return nil }
         self = format
     }
 

@@ -65,7 +65,7 @@ final class ChainIndex: Sendable {
         return parts
     }
 
-    /// Looks a run of sectors up; its offset is nil when no image has them.
+    /// Looks a run of sectors up; without an image they are zeros.
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> (image: (any DiskImage)?, run: SectorRun) {
         guard !starts.isEmpty else {
             return try locate(sector, count: count, in: flat)
@@ -114,12 +114,12 @@ final class ChainIndex: Sendable {
                 var sector = gap.lowerBound
                 while sector < gap.upperBound {
                     let run = try images[Int(number)].locate(sector, count: gap.upperBound - sector)
-                    if let offset = run.offset {
-                        runs.append(
-                            MergedPart.Run(
-                                start: UInt32(truncatingIfNeeded: sector - first), image: number, offset: offset))
-                    } else {
-                        left.append(sector..<sector + run.count)
+                    let start = UInt32(truncatingIfNeeded: sector - first)
+                    switch run.place {
+                    case .absent: left.append(sector..<sector + run.count)
+                    case .zeros: runs.append(MergedPart.Run(start: start, image: MergedPart.nothing, offset: 0))
+                    case .stored(let offset):
+                        runs.append(MergedPart.Run(start: start, image: number, offset: offset))
                     }
                     sector += run.count
                 }

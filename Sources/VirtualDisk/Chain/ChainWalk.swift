@@ -31,14 +31,11 @@ struct ChainWalk {
         _ location: [String], format: DiskFormat?, access: FileAccess, expecting kind: DiskKind?
     ) throws(DiskError) {
         let store = try open(location, access: access)
-        let image: any DiskImage
-        switch format ?? location.last.flatMap({ DiskFormat(path: FilePath($0)) }) {
-        case .some(.vhd): image = try VHD.open(store, location: location, access: access, expecting: kind)
-        case .some(.raw): image = try FlatImage.raw(store, location: location, access: access)
-        default:
-            throw DiskError(
-                .unsupported, path: store.name, "the extension says no known format: vhd, avhd, raw or img")
+        guard let format = format ?? location.last.flatMap({ DiskFormat(path: FilePath($0)) }) else {
+            let known = DiskFormat.all.flatMap(\.extensions).joined(separator: ", ")
+            throw DiskError(.unsupported, path: store.name, "the extension says no known format: \(known)")
         }
+        let image = try format.open(store, location: location, access: access, expecting: kind)
         images = [image]
         warnings = image.warnings
     }
@@ -59,13 +56,18 @@ struct ChainWalk {
                     .sizeMismatch, path: name, "the disk and its parent have different sizes", field: "size",
                     expected: "\(parent.size)", found: "\(child.size)")
             }
+            guard parent.sectorSize == child.sectorSize else {
+                throw DiskError(
+                    .sizeMismatch, path: name, "the disk and its parent have different sectors",
+                    field: "logical sector size", expected: "\(parent.sectorSize)", found: "\(child.sectorSize)")
+            }
             let status = try reaching(parent.store.name) { () throws(StorageError) in try parent.store.status() }
-            if VHD.timestamp(status.modificationTime) != VHD.timestamp(link.modificationTime) {
+            if let recorded = link.modificationTime, VHD.timestamp(status.modificationTime) != VHD.timestamp(recorded) {
                 warnings.append(
                     DiskWarning(
                         .parentTimestamp, path: name,
                         "the parent \(parent.store.name) was changed at \(status.modificationTime), "
-                            + "but the disk recorded \(link.modificationTime) seconds since 1970"))
+                            + "but the disk recorded \(recorded) seconds since 1970"))
             }
             warnings += parent.warnings
             images.append(parent)
@@ -85,12 +87,12 @@ struct ChainWalk {
         }
         if let name = LabPath.lastName(link.name) { candidates.append(child.location.dropLast() + [name]) }
         for location in candidates {
-            guard let image = try openIfPresent(location) else { continue }
-            if image.identity == link.identity { return image }
+            guard let image = try openIfPresent(location, child.format) else { continue }
+            if link.names(image.identity) { return image }
             other = other ?? image
         }
-        if let location = try search(link.identity, for: child), let image = try openIfPresent(location),
-            image.identity == link.identity
+        if let location = try search(link, for: child),
+            let image = try openIfPresent(location, child.format), link.names(image.identity)
         {
             warnings.append(
                 DiskWarning(
@@ -111,19 +113,19 @@ struct ChainWalk {
         )
     }
 
-    private func search(_ identity: DiskIdentity, for child: any DiskImage) throws(DiskError) -> [String]? {
+    private func search(_ link: ParentLink, for child: any DiskImage) throws(DiskError) -> [String]? {
         if let resolver, let root {
-            return try resolver(identity).map { (path) throws(DiskError) in
+            return try resolver(link.identity).map { (path) throws(DiskError) in
                 try LabPath.location(of: path, beneath: root)
             }
         }
         let files = try reaching(tree.name) { () throws(StorageError) in
-            try tree.files(withExtensions: Set(DiskFormat.vhd.extensions))
+            try tree.files(withExtensions: Set(child.format.extensions))
         }
         var found: [[String]] = []
         for file in files where file != child.location {
-            guard let store = try? tree.open(file, access: .readOnly), let length = try? store.length(),
-                let footer = try? VHDStructure.footer(of: store, length: length), footer.footer.identity == identity
+            guard let store = try? tree.open(file, access: .readOnly),
+                let identity = try? child.format.identity(of: store), link.names(identity)
             else { continue }
             found.append(file)
         }
@@ -131,15 +133,15 @@ struct ChainWalk {
             throw DiskError(
                 .parentMissing, path: child.store.name,
                 "several files have the parent's identity: put the right one in its place",
-                field: "parent identity", expected: "one file with \(identity)",
+                field: "parent identity", expected: "one file with \(link.identity)",
                 found: found.map { $0.joined(separator: "/") }.joined(separator: ", "))
         }
         return found.first
     }
 
-    private func openIfPresent(_ location: [String]) throws(DiskError) -> (any DiskImage)? {
+    private func openIfPresent(_ location: [String], _ format: DiskFormat) throws(DiskError) -> (any DiskImage)? {
         do throws(DiskError) {
-            return try VHD.open(open(location, access: .readOnly), location: location, access: .readOnly)
+            return try format.open(open(location, access: .readOnly), location: location, access: .readOnly)
         } catch {
             if error.underlying?.isMissingFile == true { return nil }
             throw error

@@ -25,11 +25,11 @@ extension DiskChain {
                 .tooDeep, path: leaf.store.name, "the chain already has \(Self.mostLayers) disks: merge some first")
         }
         var walk = ChainWalk(tree, root: nil, resolver: nil)
-        try walk.begin(location, format: .vhd, access: .readWrite, expecting: .differencing)
+        try walk.begin(location, format: leaf.format, access: .readWrite, expecting: .differencing)
         guard let child = walk.images.first, let link = child.parent else {
             throw DiskError(.invalidArgument, path: leaf.store.name, "the new disk is no child")
         }
-        guard link.identity == leaf.identity else {
+        guard link.names(leaf.identity) else {
             throw DiskError(
                 .parentMismatch, path: child.store.name, "the new disk is the child of another",
                 field: "parent identity",

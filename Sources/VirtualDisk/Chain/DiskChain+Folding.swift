@@ -19,7 +19,7 @@ extension DiskChain {
     ) throws(DiskError) {
         let child = try open(path, beneath: root)
         let target = try open(parent, beneath: root, access: .readWrite)
-        guard let link = child.leaf.parent, link.identity == target.leaf.identity else {
+        guard let link = child.leaf.parent, link.names(target.leaf.identity) else {
             throw DiskError(.invalidArgument, path: path.string, "\(parent) is not the disk from which it grew")
         }
         try reaching(path.string) { () throws(StorageError) in
@@ -28,7 +28,7 @@ extension DiskChain {
             var sector: UInt64 = 0
             while sector < sectors {
                 let run = try child.leaf.locate(sector, count: min(sectors - sector, UInt64(buffer.count / 512)))
-                if run.offset != nil {
+                if run.place != .absent {
                     try child.copy(sector, count: run.count, to: target, through: &buffer)
                 }
                 sector += run.count

@@ -42,6 +42,11 @@ extension DiskChain {
             let end = range.upperBound / 512 * 512
             while position < end {
                 let run = try leaf.locate(position / 512, count: (end - position) / 512)
+                if run.place != .absent {
+                    let erased = try leaf.erase(position / 512, count: (end - position) / 512)
+                    position += erased * 512
+                    guard erased == 0 else { continue }
+                }
                 if let start = run.offset, run.count >= 8 {
                     try leaf.store.punchHole(start..<start + run.count * 512)
                 }
@@ -127,6 +132,8 @@ extension DiskChain {
         }
         var (image, run) = try locate(sector, count: remaining / 512)
         guard let source = image else { return run.count * 512 }
+        let erased = try leaf.erase(sector, count: remaining / 512)
+        guard erased == 0 else { return erased * 512 }
         if source !== leaf { run = try leaf.place(sector, count: run.count) }
         guard let start = run.offset else { return run.count * 512 }
         try writeZeros(start..<start + run.count * 512)

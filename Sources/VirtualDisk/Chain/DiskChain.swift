@@ -23,6 +23,8 @@ public final class DiskChain: BlockDevice {
     public let size: UInt64
     /// Whether writes are refused.
     public let isReadOnly: Bool
+    /// The bytes of the disk's sectors, 512 or 4096: requests should be multiples of it.
+    public let sectorSize: Int
     /// What is odd about the disks.
     public let warnings: [DiskWarning]
 
@@ -48,6 +50,7 @@ public final class DiskChain: BlockDevice {
         self.isReadOnly = isReadOnly
         self.warnings = warnings
         size = leaf.size
+        sectorSize = leaf.sectorSize
     }
 
     /// The disks from the leaf to the base.
@@ -81,7 +84,11 @@ public final class DiskChain: BlockDevice {
     /// Files that another chain uses too stay open for it. When it fails, nothing is closed, and it can be tried again.
     public func close() throws(StorageError) {
         guard !isClosed.load(ordering: .acquiring) else { return }
-        if !isReadOnly { try flush() }
+        if !isReadOnly {
+            try flush()
+            for image in flushable.reversed() { try image.settle() }
+            try leaf.settle()
+        }
         isClosed.store(true, ordering: .releasing)
     }
 
@@ -98,13 +105,13 @@ public final class DiskChain: BlockDevice {
         hasTakenOver.store(true, ordering: .releasing)
     }
 
-    /// Looks a run of sectors up; its offset is nil when no disk of the chain has them.
+    /// Looks a run of sectors up; without an image they are zeros.
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> (image: (any DiskImage)?, run: SectorRun) {
         var run = try leaf.locate(sector, count: count)
-        if run.offset != nil { return (leaf, run) }
+        if run.place != .absent { return (run.offset == nil ? nil : leaf, run) }
         for image in recent {
             run = try image.locate(sector, count: run.count)
-            if run.offset != nil { return (image, run) }
+            if run.place != .absent { return (run.offset == nil ? nil : image, run) }
         }
         return try index.locate(sector, count: run.count)
     }

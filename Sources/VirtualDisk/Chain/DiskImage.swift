@@ -24,6 +24,10 @@ package protocol DiskImage: AnyObject, Sendable {
     var parent: ParentLink? { get }
     /// What is odd about the file.
     var warnings: [DiskWarning] { get }
+    /// The bytes of the sectors that the disk's user sees, 512 or 4096; all sectors counted here have 512.
+    var sectorSize: Int { get }
+    /// Whether the file stores the disk's bytes one to one from its start.
+    var isFlat: Bool { get }
     /// The sectors of one block; no run crosses from one block into another.
     var blockSectors: UInt64 { get }
     /// Serialises the writers.
@@ -41,8 +45,16 @@ package protocol DiskImage: AnyObject, Sendable {
     /// Notes that the sectors were written to their place; only from within the gate.
     func commit(_ sector: UInt64, count: UInt64) throws(StorageError)
 
+    /// Makes sectors from `sector` on read as zeros without storing them; only from within the gate.
+    ///
+    /// - Returns: how many; zero when the format would have to store them.
+    func erase(_ sector: UInt64, count: UInt64) throws(StorageError) -> UInt64
+
     /// Makes everything that was written durable, in the order that loses nothing.
     func flush() throws(StorageError)
+
+    /// Leaves the file as a program would that has closed it; it can be written again nevertheless.
+    func settle() throws(StorageError)
 }
 
 extension DiskImage {
@@ -50,9 +62,15 @@ extension DiskImage {
     func seal(modificationTime: Int64?) throws(StorageError) {
         gate.freeze()
         try flush()
+        try settle()
         if let modificationTime { try store.setModificationTime(modificationTime) }
     }
 
-    /// Whether the file stores the disk's bytes one to one from its start.
-    var isFlat: Bool { kind == .raw || kind == .fixed }
+    package var sectorSize: Int { 512 }
+
+    package var isFlat: Bool { false }
+
+    package func erase(_ sector: UInt64, count: UInt64) throws(StorageError) -> UInt64 { 0 }
+
+    package func settle() throws(StorageError) {}
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import SystemPackage
 
 /// A file that begins with the disk's bytes, one to one: raw, or a fixed VHD with its footer behind them.
 final class FlatImage: DiskImage {
@@ -14,6 +15,7 @@ final class FlatImage: DiskImage {
     let parent: ParentLink? = nil
     let warnings: [DiskWarning]
     let blockSectors: UInt64 = .max
+    let isFlat: Bool = true
     let gate: WriteGate
 
     init(
@@ -39,6 +41,20 @@ final class FlatImage: DiskImage {
         return FlatImage(
             store, location: location, format: .raw, kind: .raw, size: size, identity: nil, warnings: [],
             access: access)
+    }
+
+    /// Creates a raw file.
+    static func createRaw(
+        at path: FilePath, size: UInt64, kind: DiskKind, permissions: FilePermissions
+    ) throws(DiskError) {
+        guard size > 0, size % 512 == 0, size <= 1 << 62, kind != .differencing else {
+            throw DiskError(
+                .invalidArgument, path: path.string, "a raw disk cannot have this size", field: "size",
+                expected: "a multiple of 512 bytes from 512 up", found: "\(size)")
+        }
+        try DiskFormat.writeNew(at: path, permissions) { (store) throws(StorageError) in
+            if kind == .fixed { try store.allocate(0..<size) } else { try store.truncate(to: size) }
+        }
     }
 
     var presentBlocks: [UInt32] { [] }

@@ -29,7 +29,7 @@ extension VHD {
                 .invalidArgument, path: path.string, "a VHD cannot have this size", field: "size",
                 expected: "a multiple of 512 up to 2040 GiB", found: "\(size)")
         }
-        try writeNew(at: path, permissions) { (store) throws(StorageError) in
+        try DiskFormat.writeNew(at: path, permissions) { (store) throws(StorageError) in
             let footer = try VHDFooter(type: type, size: size, identity: identity, timestamp: now())
             if type == .fixed {
                 try store.allocate(0..<size + UInt64(VHDFooter.count))
@@ -60,7 +60,7 @@ extension VHD {
         guard identity != footer.identity else {
             throw DiskError(.invalidArgument, path: path.string, "a child cannot have its parent's identity")
         }
-        try writeNew(at: path, permissions) { (store) throws(StorageError) in
+        try DiskFormat.writeNew(at: path, permissions) { (store) throws(StorageError) in
             var header = VHDHeader(size: footer.size)
             header.parentIdentity = footer.identity
             header.parentTimestamp = timestamp(status.modificationTime)
@@ -94,22 +94,6 @@ extension VHD {
             bytes += repeatElement(0, count: Int(locatorSpace) - locator.count)
         }
         return bytes + footer.encoded
-    }
-
-    /// Creates a file, and removes it again when it cannot be completed.
-    private static func writeNew(
-        at path: FilePath, _ permissions: FilePermissions, _ body: (FileStore) throws(StorageError) -> Void
-    ) throws(DiskError) {
-        let store = try reaching(path.string) { () throws(StorageError) in
-            try FileStore(creating: path, permissions: permissions)
-        }
-        do throws(StorageError) {
-            try body(store)
-            try store.synchronizeWhole()
-        } catch {
-            _ = unsafe path.withPlatformString { unsafe unlink($0) }
-            throw DiskError(error, path: path.string)
-        }
     }
 
     /// The permissions of a new file that is nobody's in particular.
