@@ -53,8 +53,18 @@ struct RecipeFile {
         do throws(DocumentError) {
             return try Recipe(json: document)
         } catch {
-            throw ProgramFailure(lines: ["\(text): error: \(error)"], exitCode: ProgramFailure.wrongUse)
+            throw ProgramFailure(lines: [error.line(in: text)], exitCode: ProgramFailure.wrongUse)
         }
+    }
+}
+
+extension DocumentError {
+    /// `file:line: error: message`, as far as the line is known.
+    fileprivate func line(in file: String) -> String {
+        if let match = path.wholeMatch(of: /line (\d+), column (\d+)/) {
+            return "\(file):\(match.1): error: \(message), at column \(match.2)"
+        }
+        return "\(file): error: \(description)"
     }
 }
 

@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{", "wrong.json: error: the text is not JSON"),
+        ("{", "wrong.json:1: error: "),
         ("{\"format\": \"fermata-recipe\", \"version\": 2}", "wrong.json: error: version: "),
         ("{\"format\": \"fermata-plan\", \"version\": 1}", "wrong.json: error: format: "),
         (

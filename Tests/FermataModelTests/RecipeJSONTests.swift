@@ -21,58 +21,58 @@ import Testing
         #expect(
             recipe.json == """
                 {
-                  "format" : "fermata-recipe",
-                  "machines" : [
+                  "format": "fermata-recipe",
+                  "machines": [
                     {
-                      "at" : {
-                        "file" : "lab.lua",
-                        "line" : 1
+                      "at": {
+                        "file": "lab.lua",
+                        "line": 1
                       },
-                      "boot" : {
-                        "kernel" : "guest/vmlinuz"
+                      "boot": {
+                        "kernel": "guest/vmlinuz"
                       },
-                      "disks" : [
+                      "disks": [
                         {
-                          "name" : "a",
-                          "size" : 67108864
+                          "name": "a",
+                          "size": 67108864
                         }
                       ],
-                      "memory" : 268435456,
-                      "name" : "web",
-                      "processors" : 1
+                      "memory": 268435456,
+                      "name": "web",
+                      "processors": 1
                     }
                   ],
-                  "name" : "lab",
-                  "steps" : [
+                  "name": "lab",
+                  "steps": [
                     {
-                      "at" : {
-                        "file" : "lab.lua",
-                        "line" : 7
+                      "at": {
+                        "file": "lab.lua",
+                        "line": 7
                       },
-                      "do" : "Start",
-                      "machine" : "web"
+                      "do": "Start",
+                      "machine": "web"
                     },
                     {
-                      "arguments" : [
+                      "arguments": [
                         "ls"
                       ],
-                      "do" : "Run",
-                      "expect" : {
-                        "contains" : [
+                      "do": "Run",
+                      "expect": {
+                        "contains": [
                           "x"
                         ],
-                        "exitCode" : 0
+                        "exitCode": 0
                       },
-                      "machine" : "web",
-                      "within" : 5000
+                      "machine": "web",
+                      "within": 5000
                     },
                     {
-                      "checkpoint" : "clean",
-                      "do" : "Checkpoint",
-                      "replace" : true
+                      "checkpoint": "clean",
+                      "do": "Checkpoint",
+                      "replace": true
                     }
                   ],
-                  "version" : 1
+                  "version": 1
                 }
                 """)
     }
@@ -94,6 +94,8 @@ import Testing
 
     /// Documents that must be refused, each with its one sentence.
     static let wrong: [(json: String, message: String)] = [
+        ("", "line 1, column 1: the document ends where a value was expected"),
+        ("{\n  \"é\": tru}", "line 2, column 8: expected a value"),
         ("[]", "expected an object, found a list"),
         ("{}", "format: expected \"fermata-recipe\""),
         (#"{"format": "fermata-plan"}"#, "format: expected \"fermata-recipe\", found \"fermata-plan\""),

@@ -5,7 +5,7 @@
 public struct DocumentError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of mistake.
     public let code: Code
-    /// Where it stands, such as `steps[3].within`; empty for the document itself.
+    /// Where it stands, such as `steps[3].within` or `line 3, column 7`; empty for the document itself.
     public let path: String
     /// The sentence, without the path.
     public let message: String

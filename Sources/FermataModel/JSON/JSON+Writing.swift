@@ -1,51 +1,76 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
 extension JSON {
-    /// The value on several lines with sorted keys, without a newline at its end.
-    public var pretty: String { text([.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]) }
+    /// The value on several lines with sorted keys, indented by two spaces, without a newline at its end.
+    public var pretty: String {
+        var text = ""
+        write(to: &text, indent: 0)
+        return text
+    }
 
     /// The value on one line with sorted keys and no white space.
-    public var compact: String { text([.sortedKeys, .withoutEscapingSlashes]) }
-
-    private func text(_ formatting: JSONEncoder.OutputFormatting) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = formatting
-        // The encoder refuses only numbers that are not finite, and there are none.
-        guard let data = try? encoder.encode(self) else { return "null" }
-        return String(decoding: data, as: UTF8.self)
+    public var compact: String {
+        var text = ""
+        write(to: &text, indent: nil)
+        return text
     }
-}
 
-extension JSON: Encodable {
-    /// Writes the value as what it is.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
+    private func write(to text: inout String, indent: Int?) {
         switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .number(let number): try number.encode(to: encoder)
-        case .string(let text): try container.encode(text)
-        case .array(let elements): try container.encode(elements)
-        case .object(let members): try container.encode(members)
+        case .null: text += "null"
+        case .bool(let value): text += value ? "true" : "false"
+        case .number(let number): text += number.text
+        case .string(let string): JSON.write(string, to: &text)
+        case .array(let elements):
+            JSON.write(elements, between: "[", "]", to: &text, indent: indent) { element, text, indent in
+                element.write(to: &text, indent: indent)
+            }
+        case .object(let members):
+            let sorted = members.sorted { left, right in left.key.utf8.lexicographicallyPrecedes(right.key.utf8) }
+            JSON.write(sorted, between: "{", "}", to: &text, indent: indent) { member, text, indent in
+                JSON.write(member.key, to: &text)
+                text += indent == nil ? ":" : ": "
+                member.value.write(to: &text, indent: indent)
+            }
         }
     }
-}
 
-extension JSON.Number: Encodable {
-    /// Writes the number; whole ones of up to 38 digits lose none.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        if let value = Int64(text) {
-            try container.encode(value)
-        } else if !text.contains(where: { $0 == "." || $0 == "e" }), let value = Decimal(string: text) {
-            try container.encode(value)
-        } else if let value = Double(text), value.isFinite {
-            try container.encode(value)
-        } else {
-            try container.encodeNil()
+    private static func write<Element>(
+        _ elements: [Element], between open: String, _ close: String, to text: inout String, indent: Int?,
+        element: (Element, inout String, Int?) -> Void
+    ) {
+        text += open
+        let inner = indent.map { $0 + 2 }
+        for (index, value) in elements.enumerated() {
+            if index > 0 { text += "," }
+            breakLine(in: &text, indent: inner)
+            element(value, &text, inner)
         }
+        if !elements.isEmpty { breakLine(in: &text, indent: indent) }
+        text += close
+    }
+
+    private static func breakLine(in text: inout String, indent: Int?) {
+        guard let indent else { return }
+        text += "\n" + String(repeating: " ", count: indent)
+    }
+
+    private static func write(_ string: String, to text: inout String) {
+        text += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\u{0}"..."\u{1F}", "\u{7F}":
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
     }
 }

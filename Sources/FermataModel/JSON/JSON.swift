@@ -3,8 +3,8 @@
 
 /// A JSON value: what Fermata's documents are read from and written as.
 ///
-/// It keeps whole numbers to their last digit and writes its keys sorted, so that equal values have equal text. It knows
-/// nothing of what a document means.
+/// It keeps numbers as written, refuses a key that stands twice, and writes its keys sorted, so that equal values have
+/// equal text. It knows nothing of what a document means.
 public enum JSON: Hashable, Sendable {
     /// The value `null`.
     case null
@@ -29,14 +29,14 @@ public enum JSON: Hashable, Sendable {
             text = String(value)
         }
 
-        /// Writes a number that may have a fraction, a whole one as such; nil for what is not finite.
+        /// Writes a number with a fraction; nil for what is not finite.
         public init?(_ value: Double) {
             guard value.isFinite else { return nil }
-            text = Int64(exactly: value).map { String($0) } ?? "\(value)"
+            text = "\(value)"
         }
 
-        init(digits: String) {
-            text = digits
+        init(verbatim text: String) {
+            self.text = text
         }
     }
 
