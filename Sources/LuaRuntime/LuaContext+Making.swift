@@ -10,6 +10,11 @@ extension LuaContext {
     public func load(_ source: some Sequence<UInt8>, name: String) throws(LuaError) -> LuaFunction {
         let state = try unsafe open()
         let bytes = Self.withoutHeading(Array(source))
+        // Lua refuses it too, but names no place.
+        if bytes.first == 0x1B {
+            throw LuaError(
+                .syntax, "expected the text of a script, found a binary chunk", at: LuaLocation(chunk: name, line: 1))
+        }
         var slot: Int32 = 0
         let reason = unsafe bytes.withUnsafeBytes { bytes in
             unsafe flua_load(state, bytes.baseAddress, bytes.count, "@\(name)", &slot)
