@@ -19,6 +19,6 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         let store = try store.checked()
         let file = try RecipeFile(recipe)
-        try RecipeRequest(file.recipe, in: file.folder, store: store).printPlan(plan.form)
+        try RecipeRequest(file.recipe, in: file.folder, store: store).printPlan(plan)
     }
 }

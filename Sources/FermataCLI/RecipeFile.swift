@@ -1,16 +1,19 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import BlockStorage
 import Fermata
 import FermataLua
 import FermataModel
-import Foundation
 import SystemPackage
 
 /// A recipe in a file: `.lua` is recorded, `.json` is read.
 struct RecipeFile {
     /// What the file holds.
     let recipe: Recipe
+    /// The largest document that is read as a recipe.
+    private static let longest: UInt64 = 64 << 20
+
     /// Where its relative paths begin: its own folder.
     let folder: FilePath
 
@@ -40,12 +43,18 @@ struct RecipeFile {
     }
 
     private static func read(_ path: FilePath, as text: String) throws(ProgramFailure) -> Recipe {
-        let bytes: Data
-        do {
-            bytes = try Data(contentsOf: URL(fileURLWithPath: path.string))
+        let bytes: [UInt8]
+        do throws(StorageError) {
+            let file = try FileStore(opening: try path.resolved(), access: .readOnly)
+            let length = try file.length()
+            guard length <= longest else {
+                throw StorageError(.io, name: text, detail: "it is larger than any recipe (64 MiB)")
+            }
+            bytes = try file.bytes(at: 0, count: Int(length))
         } catch {
             throw ProgramFailure(
-                "the recipe '\(text)' cannot be read: \(error.reason)", exitCode: ProgramFailure.wrongUse)
+                "the recipe '\(text)' cannot be read: \(error.errno?.sentence ?? error.detail)",
+                exitCode: ProgramFailure.wrongUse)
         }
         guard let document = String(validating: bytes, as: UTF8.self) else {
             throw ProgramFailure(lines: ["\(text): error: expected text in UTF-8"], exitCode: ProgramFailure.wrongUse)
@@ -65,16 +74,5 @@ extension DocumentError {
             return "\(file):\(match.1): error: \(message), at column \(match.2)"
         }
         return "\(file): error: \(description)"
-    }
-}
-
-extension Error {
-    /// The system's reason, as the end of a sentence.
-    var reason: String {
-        let underlying = (self as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        let error = underlying ?? (self as NSError)
-        guard error.domain == NSPOSIXErrorDomain else { return localizedDescription }
-        let text = Errno(rawValue: CInt(error.code)).description
-        return text.prefix(1).lowercased() + text.dropFirst()
     }
 }

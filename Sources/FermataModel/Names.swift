@@ -67,11 +67,7 @@ public struct CheckpointName: Hashable, Sendable, Comparable, CustomStringConver
         if description.isEmpty { return "is empty" }
         if description.count > 100 { return "is longer than 100 characters" }
         if description.contains("/") { return "may not hold '/', which separates the names of a path" }
-        if description.unicodeScalars.contains(where: {
-            $0.properties.generalCategory == .control || $0.value & 0xFFFE == 0xFFFE
-        }) {
-            return "may not hold control characters"
-        }
+        if description.unicodeScalars.contains(where: \.isControl) { return "may not hold control characters" }
         return nil
     }
 

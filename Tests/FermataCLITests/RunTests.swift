@@ -34,7 +34,7 @@ import Testing
             #expect(result.messages.isEmpty)
             try Golden.check(result.output, "FermataCLI/\(name)")
         }
-        #expect(!FileManager.default.fileExists(atPath: folder.folder.appending("FermataCLI/.fermata").string))
+        #expect(!FileManager.default.fileExists(atPath: folder.folder.appending(".fermata").string))
         // A recipe that was printed is a recipe.
         try folder.write("lab.json", try await folder.fermata("plan", "lab.lua", "--recipe-json").output)
         let (lua, json) = (

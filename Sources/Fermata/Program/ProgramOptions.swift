@@ -25,6 +25,26 @@ package struct StoreOption: ParsableArguments {
     }
 }
 
+/// What machines become at the end of a run.
+package struct EndOption: ParsableArguments {
+    @Option(
+        name: .customLong("at-end"),
+        help: ArgumentHelp("What machines that still run at the end become: off.", valueName: "state"))
+    var text: String = Plan.AtEnd.off.rawValue
+
+    /// Makes an option that is not set.
+    package init() {}
+
+    package mutating func validate() throws {
+        guard Plan.AtEnd(rawValue: text) == nil else { return }
+        let states = Plan.AtEnd.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+        throw ValidationError("--at-end is '\(text)'; it must be \(states)")
+    }
+
+    /// The state.
+    package var atEnd: Plan.AtEnd { Plan.AtEnd(rawValue: text) ?? .off }
+}
+
 /// The forms of a plan.
 package struct PlanOptions: ParsableArguments {
     package static let abstract: String = "Show what a run would do."
@@ -34,6 +54,8 @@ package struct PlanOptions: ParsableArguments {
 
     @Flag(help: "Print the recipe as JSON, without planning.")
     var recipeJson: Bool = false
+
+    @OptionGroup package var ending: EndOption
 
     /// Makes options that are not set.
     package init() {}
@@ -50,26 +72,13 @@ package struct PlanOptions: ParsableArguments {
 package struct RunOptions: ParsableArguments {
     package static let abstract: String = "Do what a recipe says."
 
-    @Option(
-        name: .customLong("at-end"),
-        help: ArgumentHelp(
-            "What machines that still run at the end become (values: off).", valueName: "state"))
-    var atEndText: String = Plan.AtEnd.off.rawValue
+    @OptionGroup package var ending: EndOption
 
     @Flag(help: "Print what happens as lines of JSON.")
     package var json: Bool = false
 
     /// Makes options that are not set.
     package init() {}
-
-    package mutating func validate() throws {
-        guard Plan.AtEnd(rawValue: atEndText) == nil else { return }
-        let states = Plan.AtEnd.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
-        throw ValidationError("--at-end is '\(atEndText)'; it must be \(states)")
-    }
-
-    /// What becomes of machines that still run at the end.
-    package var atEnd: Plan.AtEnd { Plan.AtEnd(rawValue: atEndText) ?? .off }
 }
 
 extension FilePath {

@@ -34,7 +34,7 @@ struct RecipeProgramPlan<Program: RecipeProgram>: AsyncParsableCommand {
     @OptionGroup var plan: PlanOptions
 
     func run() async throws {
-        try options.request(Program()).printPlan(plan.form)
+        try options.request(Program()).printPlan(plan)
     }
 }
 

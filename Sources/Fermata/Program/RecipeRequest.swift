@@ -33,13 +33,14 @@ package struct RecipeRequest: Sendable {
     }
 
     /// Prints the plan, or the recipe itself.
-    package func printPlan(_ form: Form) throws {
-        switch form {
+    package func printPlan(_ options: PlanOptions) throws {
+        let atEnd = options.ending.atEnd
+        switch options.form {
         case .recipe: try ProgramOutput.data(recipe.json)
-        case .json: try ProgramOutput.data(lab.plan(recipe, in: folder).json)
+        case .json: try ProgramOutput.data(lab.plan(recipe, in: folder, atEnd: atEnd).json)
         case .text:
             let terminal = Terminal.standardOutput
-            let lines = try lab.plan(recipe, in: folder).textLines
+            let lines = try lab.plan(recipe, in: folder, atEnd: atEnd).textLines
             try ProgramOutput.data(
                 lines.map { line in line.colour.map { terminal.paint(line.text, $0) } ?? line.text }
                     .joined(separator: "\n"))
@@ -49,7 +50,7 @@ package struct RecipeRequest: Sendable {
     /// Runs the recipe, shows its progress, and prints the trees that it leaves; with `--json` the events instead.
     package func run(_ options: RunOptions) async throws {
         let json = options.json
-        let plan = try lab.plan(recipe, in: folder, atEnd: options.atEnd)
+        let plan = try lab.plan(recipe, in: folder, atEnd: options.ending.atEnd)
         for warning in plan.warnings { ProgramOutput.message(warning.description) }
         let executor = PlanExecutor(plan, in: lab, recipeFolder: folder)
         let signals = StopSignals {
