@@ -118,6 +118,7 @@ public actor PlanExecutor {
     private func takeHold() throws(RunError) {
         do throws(EngineError) {
             let folder = try LabFolder.create(lab.folder.path)
+            try folder.removeLeftovers()
             for operation in plan.operations {
                 switch operation.kind {
                 case .returnToOrigin(let name, _): hosts[name] = try host(of: folder.machine(name))

@@ -76,6 +76,9 @@ struct LabFolderTests {
         try refused(.stale) { _ = try create(replacing: GUID.random()) }
         try refused(.stale) { _ = try create(replacing: id, expecting: ["another kernel's digest"]) }
         let kernel = try folder.bytes(of: "kernel")
+        let digest = try #require(MachineRecord(reading: old).now.boot?.kernel)
+        try folder.write(Array("another kernel".utf8), to: "kernel")
+        try refused(.stale) { _ = try create(replacing: id, expecting: [digest]) }
         try FileSystem.remove(folder.appending("kernel"))
         try refused(.system) { _ = try create(replacing: id) }
         try folder.write(kernel, to: "kernel")
@@ -83,6 +86,37 @@ struct LabFolderTests {
         try refused(.busy) { _ = try create(replacing: id) }
         lock.release()
         _ = try create(replacing: id)
+    }
+
+    @Test func `what a crash left of making and removing machines goes with the next writer`() throws {
+        let unfinished = lab.path.appending(".web.\(GUID.random()).new")
+        for folder in [unfinished, lab.trash.appending("web.\(GUID.random()).deleted")] {
+            try FileSystem.create(folder.appending("Snapshots"))
+        }
+        try FileSystem.create(lab.path.appending(".db.\(GUID.random()).new"))
+        let checkpoint = GUID.random()
+        try FileSystem.write([], to: unfinished.appending("Snapshots/\(checkpoint).xml"))
+        let files = [
+            lab.boot.appending(".\(GUID.random()).new"), lab.path.appending(".store.json.new"),
+            lab.flatImage(checkpoint), lab.cache.appending(".\(checkpoint).flat.\(GUID.random()).new"),
+        ]
+        for file in files { try FileSystem.write([1], to: file) }
+        _ = try create()
+        #expect(try FileSystem.entries(of: lab.path).filter { $0.hasSuffix(".new") } == [])
+        #expect(try FileSystem.entries(of: lab.trash) == [])
+        #expect(files.filter(FileSystem.exists) == [])
+    }
+
+    @Test func `a lock is that of the folder which has the name`() async throws {
+        let machine = try create()
+        let id = try machine.identity()
+        let waiting = Task.detached { [machine] in try FolderLock(machine.path, of: "the waiting one") }
+        _ = try? create(replacing: id)
+        if let lock = try? await waiting.value {
+            let error = #expect(throws: EngineError.self) { try FolderLock(machine.path, of: "another") }
+            #expect(error?.code == .busy)
+            lock.release()
+        }
     }
 
     @Test func `a host that is closed lets go at once and does nothing more`() async throws {
@@ -112,6 +146,7 @@ struct LabFolderTests {
         let untouched = try PageFile(reading: flat).stamp()
         _ = try await host.apply(id)
         #expect(try PageFile(reading: flat).stamp() == untouched)
+        try FileSystem.write([UInt8](repeating: 65, count: 5000), to: lab.cache.appending("\(id).flat.made"))
         for damage in [Data(whole.map { $0 ^ 0x20 }), Data(whole.dropLast(4096)), Data()] {
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: flat.string))
             try handle.write(contentsOf: damage)

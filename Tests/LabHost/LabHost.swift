@@ -13,6 +13,7 @@ import SystemPackage
 /// ```
 /// lab-host LAB MACHINE OPERATION...
 ///   create=GUEST        makes the lab and the machine, from the guest's folder
+///   recreate=GUEST      puts another machine in the machine's place
 ///   open                does nothing but take hold of the machine
 ///   start  off  revert
 ///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
@@ -55,10 +56,12 @@ import SystemPackage
     private mutating func perform(_ operation: String) async throws -> String {
         let parts = operation.split(separator: "=", maxSplits: 1).map(String.init)
         let value = parts.count > 1 ? parts[1] : ""
-        if parts[0] == "create" { try create(guest: FilePath(value)) }
+        if parts[0] == "create" || parts[0] == "recreate" {
+            try create(guest: FilePath(value), again: parts[0] == "recreate")
+        }
         let host = try held()
         switch parts[0] {
-        case "create", "open": break
+        case "create", "recreate", "open": break
         case "start":
             try await host.start()
             _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
@@ -83,14 +86,16 @@ import SystemPackage
         return await host.files.now.disks.first?.path ?? ""
     }
 
-    private func create(guest: FilePath) throws {
+    private func create(guest: FilePath, again isAgain: Bool) throws {
         let definition = MachineDefinition(
             name: name, memory: .mebibytes(192), processors: 1,
             boot: .init(
                 kernel: "vmlinuz", initrd: "initrd.gz",
                 arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"),
             disks: [.init(name: "system", size: .mebibytes(64))])
-        _ = try LabFolder.create(folder.path).createMachine(definition, file: { guest.appending($0) })
+        let lab = try LabFolder.create(folder.path)
+        _ = try lab.createMachine(
+            definition, replacing: isAgain ? lab.machine(name).identity() : nil, file: { guest.appending($0) })
     }
 
     private mutating func held() throws -> MachineHost {

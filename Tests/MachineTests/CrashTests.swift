@@ -5,6 +5,7 @@ import FermataModel
 import FermataTestSupport
 import Foundation
 import StorageTestSupport
+import SystemPackage
 import Testing
 
 @testable import FermataEngine
@@ -58,6 +59,38 @@ import Testing
         #expect(!end.wasKilled)
         try lab.expectNothingLeftOver()
         print("\(rounds.count) points took", ContinuousClock.now - began)
+    }
+
+    @Test func `a machine that is made again is the old one or the new one, whenever its host is killed`() async throws
+    {
+        let lab = CrashLab()
+        let guest = try TinyGuest.find().folder
+        func host(_ operation: String, fault: String? = nil) async throws -> Bool {
+            try await BuiltProgram(
+                "lab-host", [lab.folder.string, lab.machine, "\(operation)=\(guest)"],
+                environment: fault.map { ["FERMATA_FAULT_POINT": $0] } ?? [:]
+            ).result().code == nil
+        }
+        func leftovers() throws -> [String] {
+            try FileSystem.entries(of: lab.folder).filter { $0.hasSuffix(".new") }
+        }
+        #expect(try await !host("create"))
+        let old = try lab.machineFolder.identity()
+        #expect(try await host("recreate", fault: "before machine"))
+        #expect(try lab.machineFolder.identity() == old)
+        #expect(try leftovers().count == 1)
+        #expect(try await host("recreate", fault: "after machine"))
+        let new = try lab.machineFolder.identity()
+        #expect(new != old)
+        // The unfinished one is gone, the one that gave way is still there.
+        #expect(try leftovers().count == 1)
+        #expect(FileSystem.exists(lab.lab.consoleLog(old)))
+        try lab.lab.removeLeftovers()
+        #expect(try leftovers() == [])
+        #expect(!FileSystem.exists(lab.lab.consoleLog(old)))
+        #expect(try MachineRecord(reading: lab.machineFolder).id == new)
+        #expect(try await !host("recreate"))
+        #expect(try leftovers() == [])
     }
 
     @Test func `a host killed at random moments leaves the state before or after`() async throws {

@@ -8,7 +8,7 @@ import SystemPackage
 
 /// A flat memory image in the lab's cache: what a machine maps, page for page.
 ///
-/// A checkpoint's is made from its `.bin`, or at once from the pages in hand, and can be deleted at any time: the
+/// A checkpoint's is made from its `.bin`, and can be deleted at any time: the
 /// next restore makes it again. It appears under its name only when it is complete and durable.
 /// ```
 /// .cache/<CPGUID>.flat         the image
@@ -31,21 +31,22 @@ enum FlatImage {
     ) throws(EngineError) -> FilePath {
         let path = folder.flatImage(checkpoint)
         let mark = self.mark(of: path)
-        if FileSystem.exists(path), FileSystem.exists(mark),
-            try FileSystem.read(mark, limit: 4096) == Array(markText(image, PageFile(reading: path)).utf8)
-        {
+        // Whatever else lies there is no image of ours.
+        if let found = try? FileSystem.read(mark, limit: 4096), let text = try? markText(image, path), found == text {
             return path
         }
         _ = try make(path) { file throws(EngineError) in try image.expand(into: file) }
         // A crash before this only makes the image once more.
-        try FileSystem.commit(Array(markText(image, PageFile(reading: path)).utf8), to: mark)
+        try FileSystem.commit(try markText(image, path), to: mark)
         return path
     }
 
-    /// Removes a checkpoint's image, if there is one.
+    /// Removes a checkpoint's image, if there is one, finished or not.
     static func remove(of checkpoint: GUID, in lab: LabFolder) throws(EngineError) {
-        let path = lab.flatImage(checkpoint)
-        for file in [mark(of: path), path] { try FileSystem.remove(file) }
+        guard FileSystem.exists(lab.cache) else { return }
+        for name in try FileSystem.entries(of: lab.cache) where name.contains("\(checkpoint).flat") {
+            try FileSystem.remove(lab.cache.appending(name))
+        }
     }
 
     private static func mark(of path: FilePath) -> FilePath {
@@ -54,8 +55,8 @@ enum FlatImage {
         return mark
     }
 
-    private static func markText(_ image: MemoryImage, _ file: PageFile) throws(EngineError) -> String {
-        "\(image.digest) \(try file.stamp())\n"
+    private static func markText(_ image: MemoryImage, _ path: FilePath) throws(EngineError) -> [UInt8] {
+        Array("\(image.digest) \(try PageFile(reading: path).stamp())\n".utf8)
     }
 
     private static func make(

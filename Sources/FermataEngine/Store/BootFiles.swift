@@ -8,13 +8,17 @@ import SystemPackage
 extension LabFolder {
     /// Keeps a boot file by its content, so that a reboot after a restore is exact too.
     ///
+    /// - Parameter expected: the digest that its content must have, unless nil.
     /// - Returns: the SHA-256 of its content, its name in the lab's `Boot` folder.
-    func addBootFile(_ path: FilePath) throws(EngineError) -> String {
+    func addBootFile(_ path: FilePath, expecting expected: String? = nil) throws(EngineError) -> String {
         try FileSystem.create(boot)
         let source = try PageFile(reading: path)
         let temporary = boot.appending(".\(GUID.random()).new")
-        do {
+        do throws(EngineError) {
             let digest = try LabFolder.copy(source, to: PageFile(creating: temporary)).description
+            guard expected == nil || expected == digest else {
+                throw EngineError(.stale, "\(path) changed while the machine was made from it; run it again")
+            }
             if FileSystem.exists(boot.appending(digest)) {
                 try FileSystem.remove(temporary)
             } else {

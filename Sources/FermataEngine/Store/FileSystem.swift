@@ -146,15 +146,19 @@ enum FileSystem {
         for folder in Set(folders) { try synchronize(folder) }
     }
 
-    /// Puts each of two folders in the other's place at one moment, and makes that durable.
+    /// Puts each of two folders in the other's place at one moment; durable with the folders that they lie in.
     static func exchange(_ one: FilePath, with other: FilePath) throws(EngineError) {
         let result = unsafe one.withPlatformString { old in
             unsafe other.withPlatformString { new in
                 unsafe fermata_exchange(old, new)
             }
         }
+        if result != 0, [EINVAL, ENOSYS, ENOTSUP].contains(errno) {
+            throw EngineError(
+                .system,
+                "\(other): its file system cannot put another folder in its place; choose a lab on another file system")
+        }
         guard result == 0 else { throw failure("putting it in the place of \(other)", one) }
-        for folder in Set([one.removingLastComponent(), other.removingLastComponent()]) { try synchronize(folder) }
     }
 
     /// Removes a file; one that is not there is no error.

@@ -17,22 +17,40 @@ final class FolderLock: Sendable {
     ///
     /// - Throws: ``EngineError/Code/busy`` when another holds it.
     init(_ folder: FilePath, of what: String) throws(EngineError) {
-        let descriptor = unsafe folder.withPlatformString { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else {
-            throw EngineError(.notFound, "\(what) cannot be opened: \(folder): \(Errno(rawValue: errno))")
+        while true {
+            let descriptor = unsafe folder.withPlatformString { unsafe open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+            guard descriptor >= 0 else {
+                throw EngineError(.notFound, "\(what) cannot be opened: \(folder): \(Errno(rawValue: errno))")
+            }
+            guard Self.lock(descriptor) else {
+                close(descriptor)
+                throw EngineError(
+                    .busy, "\(what) is in use by another process; wait for it to end, or turn the machine off there")
+            }
+            // Who had the lock before may have put another folder there, whose lock is another one.
+            if Self.isSame(descriptor, as: folder) {
+                self.descriptor = Atomic(descriptor)
+                return
+            }
+            close(descriptor)
         }
+    }
+
+    private static func lock(_ descriptor: CInt) -> Bool {
         // A reader that only asks whether the lock is held has it for a moment.
-        var attempts = 0
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, attempts < 20 {
-            attempts += 1
+        for _ in 0..<20 {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
             usleep(10_000)
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw EngineError(
-                .busy, "\(what) is in use by another process; wait for it to end, or turn the machine off there")
-        }
-        self.descriptor = Atomic(descriptor)
+        return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    }
+
+    private static func isSame(_ descriptor: CInt, as folder: FilePath) -> Bool {
+        var (held, named) = (stat(), stat())
+        guard unsafe fstat(descriptor, &held) == 0,
+            unsafe folder.withPlatformString({ unsafe stat($0, &named) }) == 0
+        else { return false }
+        return held.st_dev == named.st_dev && held.st_ino == named.st_ino
     }
 
     deinit {

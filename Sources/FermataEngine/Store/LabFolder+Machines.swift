@@ -28,7 +28,7 @@ extension LabFolder {
     ) throws(EngineError) -> MachineFolder {
         let lock = try FolderLock(path, of: "the lab \(path)")
         defer { withExtendedLifetime(lock) {} }
-        try removeLeftovers()
+        try removeLeftoversWithLock()
         let target = machine(definition.name)
         if let problem = definition.name.problem {
             throw EngineError(.wrongState, "the machine name '\(definition.name)' \(problem)")
@@ -39,21 +39,24 @@ extension LabFolder {
             throw EngineError(.exists, "\(target.path) exists already; choose another name, or remove it")
         }
         let unfinished = path.appending(".\(definition.name).\(GUID.random()).new")
+        var isInPlace = false
         do {
-            let configuration = try fill(unfinished, definition, file: file, owner: owner, target: target)
-            if let bootFiles { try check(configuration, has: bootFiles) }
+            try fill(unfinished, definition, file: file, expecting: bootFiles, owner: owner, target: target)
             FaultPoint.machineCommit.before()
             if old == nil {
                 try FileSystem.move(unfinished, to: target.path)
             } else {
                 try FileSystem.exchange(unfinished, with: target.path)
+                isInPlace = true
+                try FileSystem.synchronize(path)
             }
             FaultPoint.machineCommit.after()
-            if old != nil { try discard(unfinished) }
         } catch {
-            try? FileSystem.removeAll(unfinished)
+            // Of two that have changed places, the next writer removes the one that lost its name.
+            if !isInPlace { try? FileSystem.removeAll(unfinished) }
             throw error as? EngineError ?? EngineError(.system, "\(target.path): \(error)", underlying: error)
         }
+        if isInPlace { discardNow(unfinished) }
         return target
     }
 
@@ -66,19 +69,10 @@ extension LabFolder {
         return lock
     }
 
-    private func check(_ configuration: Configuration, has bootFiles: [String]) throws(EngineError) {
-        let digests = [configuration.boot?.kernel, configuration.boot?.initrd].compactMap(\.self)
-        guard digests == bootFiles else {
-            throw EngineError(
-                .stale,
-                "the boot files of machine '\(configuration.name)' changed while the run began; run it again")
-        }
-    }
-
     private func fill(
-        _ unfinished: FilePath, _ definition: MachineDefinition, file: (String) -> FilePath, owner: RecipeOwnership?,
-        target: MachineFolder
-    ) throws -> Configuration {
+        _ unfinished: FilePath, _ definition: MachineDefinition, file: (String) -> FilePath,
+        expecting bootFiles: [String]?, owner: RecipeOwnership?, target: MachineFolder
+    ) throws {
         let id = GUID.random()
         let virtualMachines = unfinished.appending("Virtual Machines")
         for folder in [virtualMachines, virtualMachines.appending("\(id)"), unfinished.appending("Snapshots")] {
@@ -97,15 +91,15 @@ extension LabFolder {
             notes: nil, memory: definition.memory.bytes, processors: definition.processors,
             boot: try definition.boot.map { boot in
                 Configuration.Boot(
-                    kernel: try addBootFile(file(boot.kernel)),
-                    initrd: try boot.initrd.map { try addBootFile(file($0)) }, arguments: boot.arguments ?? "")
+                    kernel: try addBootFile(file(boot.kernel), expecting: bootFiles?.first),
+                    initrd: try boot.initrd.map { try addBootFile(file($0), expecting: bootFiles?.last) },
+                    arguments: boot.arguments ?? "")
             },
             disks: disks, ancestors: [], owner: owner, checkpoint: nil)
         try FileSystem.commit(configuration.file(), to: virtualMachines.appending("\(id).xml"))
         for folder in [virtualMachines, unfinished.appending("Snapshots"), unfinished] {
             try FileSystem.synchronize(folder)
         }
-        return configuration
     }
 
     /// Deletes a machine with all its checkpoints; it is gone once its folder has lost its name.
@@ -119,33 +113,6 @@ extension LabFolder {
         try FileSystem.create(trash)
         let discarded = trash.appending("\(name).\(GUID.random()).deleted")
         try FileSystem.move(folder.path, to: discarded)
-        try discard(discarded)
-    }
-
-    /// Removes a machine's folder that has lost its name, after what else only this machine needed.
-    private func discard(_ discarded: FilePath) throws(EngineError) {
-        let snapshots = discarded.appending("Snapshots")
-        if FileSystem.exists(snapshots) {
-            for name in try FileSystem.entries(of: snapshots) where name.hasSuffix(".xml") {
-                if let id = GUID(name.dropLast(4)) { try FlatImage.remove(of: id, in: self) }
-            }
-        }
-        for name in try FileSystem.entries(of: discarded.appending("Virtual Machines")) where name.hasSuffix(".xml") {
-            if let id = GUID(name.dropLast(4)) { try Console.removeLogs(of: id, in: self) }
-        }
-        try FileSystem.removeAll(discarded)
-    }
-
-    /// Removes what an unfinished creation or deletion of a machine left; only with the lab's lock.
-    private func removeLeftovers() throws(EngineError) {
-        for place in [path, boot] where FileSystem.exists(place) {
-            for name in try FileSystem.entries(of: place) where name.hasPrefix(".") && name.hasSuffix(".new") {
-                try discard(place.appending(name))
-            }
-        }
-        guard FileSystem.exists(trash) else { return }
-        for name in try FileSystem.entries(of: trash) where name.hasSuffix(".deleted") {
-            try discard(trash.appending(name))
-        }
+        discardNow(discarded)
     }
 }
