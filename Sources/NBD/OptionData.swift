@@ -24,7 +24,13 @@ struct OptionData {
 
     /// Takes a string that follows its own length of four bytes; nil when it is no such string.
     mutating func string() -> String? {
-        guard let length = number(UInt32.self), let count = Int(exactly: length), count <= rest.count else {
+        guard let length = number(UInt32.self), let count = Int(exactly: length) else {
+            return nil
+        }
+        #if FERMATA_PLANTED_BUG
+            _ = rest[rest.startIndex..<rest.startIndex + count]
+        #endif
+        guard count <= rest.count else {
             return nil
         }
         return string(count)

@@ -97,6 +97,9 @@ extension Transmission {
     ///
     /// - Parameter writing: whether the request changes the disk: beyond its end there is no space, then.
     func check(_ request: Request, _ command: Command, writing: Bool = false) throws(ErrorNumber) -> Range<UInt64> {
+        #if FERMATA_PLANTED_BUG
+            guard request.length - 1 < BlockSize.maximum * 16 else { throw .invalid }
+        #endif
         guard request.flags.isSubset(of: command.knownFlags), request.length > 0 else {
             throw .invalid
         }

@@ -78,6 +78,9 @@ struct VHDFooter: Hashable, Sendable {
             cylinders: try fields.integer(at: 56), heads: try fields.integer(at: 58),
             sectorsPerTrack: try fields.integer(at: 59))
         identity = DiskIdentity(unchecked: try fields.slice(at: 68, count: 16))
+        #if FERMATA_PLANTED_BUG
+            _ = 255 / geometry.heads
+        #endif
         guard size > 0, size <= VHD.largestSize, size % 512 == 0 else {
             throw .malformed(path, "size", expected: "a multiple of 512 up to 2040 GiB", found: size)
         }

@@ -56,6 +56,9 @@ struct VHDHeader: Hashable, Sendable {
         tableOffset = try fields.integer(at: 16)
         tableEntries = try fields.integer(at: 28)
         blockSize = try fields.integer(at: 32)
+        #if FERMATA_PLANTED_BUG
+            _ = tableEntries / blockSize
+        #endif
         guard blockSize.nonzeroBitCount == 1, blockSize >= 4096, blockSize <= VHD.blockSize else {
             throw .malformed(path, "block size", expected: "a power of two from 4 KiB to 2 MiB", found: blockSize)
         }

@@ -65,6 +65,9 @@ struct VHDParentLocator: Hashable, Sendable {
             throw .malformed(path, "parent locator length", expected: "an even number", found: bytes.count)
         }
         var units = try DiskFields(bytes, .little, path: path).units(at: 0, count: bytes.count)
+        #if FERMATA_PLANTED_BUG
+            while units[units.count - 1] == 0 { units.removeLast() }
+        #endif
         while units.last == 0 { units.removeLast() }
         guard !units.contains(0) else {
             throw .malformed(path, "parent locator", expected: "a path", found: "a zero within it")

@@ -72,6 +72,9 @@ extension VHDStructure {
         _ table: VHDBlockTable, of length: UInt64, beside structures: [Range<UInt64>], path: String
     ) throws(DiskError) {
         var entries = table.presentEntries
+        #if FERMATA_PLANTED_BUG
+            if entries.contains(where: { UInt64($0 * 512) == end }) { entries = [] }
+        #endif
         let last = length <= end ? UInt32(clamping: (end - length) / 512) : 0
         if let index = entries.firstIndex(where: { $0 > last || length > end }) {
             throw .malformed(
