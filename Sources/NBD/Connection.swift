@@ -13,7 +13,9 @@ public final class Connection: Sendable {
     private let exports: [Export]
     private let limits: Limits
     private let stopFlag = StopFlag()
-    private let isInHandshake = Atomic(true)
+    private let isNegotiating = Atomic(true)
+    /// When it was accepted.
+    let began: ContinuousClock.Instant = .now
     private let ended = Monitor<ConnectionEnd?>(nil)
 
     init(id: UInt64, _ socket: Socket, _ exports: [Export], _ limits: Limits) {
@@ -41,17 +43,19 @@ public final class Connection: Sendable {
         ended.wait(within: limit) { $0 }
     }
 
-    /// Whether the client has not chosen an export yet, and was not told to go.
-    ///
-    /// From then on the answer is no, so that nobody is chosen twice.
-    func takeHandshake() -> Bool {
-        isInHandshake.exchange(false, ordering: .acquiringAndReleasing)
+    /// Whether the client has not chosen an export yet.
+    var isInHandshake: Bool {
+        isNegotiating.load(ordering: .acquiring)
     }
 
-    /// Ends the connection at once, because another one needs its place.
-    func giveWay() {
+    /// Ends the connection at once because another one needs its place.
+    ///
+    /// - Returns: false when the client has just chosen an export, so that it stays.
+    func giveWay() -> Bool {
+        guard isNegotiating.exchange(false, ordering: .acquiringAndReleasing) else { return false }
         stopFlag.set()
         abandon()
+        return true
     }
 
     /// Ends the connection without regard to what has arrived.
@@ -65,7 +69,9 @@ public final class Connection: Sendable {
         do {
             var channel = Channel(socket, within: limits.handshake)
             var handshake = Handshake(exports, limits)
-            if let session = try handshake.run(&channel), takeHandshake() {
+            if let session = try handshake.run(&channel),
+                isNegotiating.exchange(false, ordering: .acquiringAndReleasing)
+            {
                 var transmission = Transmission(session, unless: stopFlag)
                 try transmission.run(&channel)
             }

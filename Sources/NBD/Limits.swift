@@ -5,8 +5,7 @@
 public struct Limits: Hashable, Sendable {
     /// The connections that a listener serves at once.
     ///
-    /// When there is one more, the one that has been in its handshake longest is ended; when all are through it, the
-    /// client waits until one has gone.
+    /// A client beyond them waits until one has gone, or is slow to get through its handshake.
     public var connections: Int
     /// The bytes that one option of the handshake may carry.
     public var optionLength: Int
@@ -14,14 +13,18 @@ public struct Limits: Hashable, Sendable {
     public var options: Int
     /// The time in which a client must get through the handshake.
     public var handshake: Duration
+    /// The time in which it must do so when another one waits for its place.
+    public var contendedHandshake: Duration
 
     /// Makes limits; the defaults suit a disk's own clients.
     public init(
-        connections: Int = 256, optionLength: Int = 64 << 10, options: Int = 256, handshake: Duration = .seconds(30)
+        connections: Int = 256, optionLength: Int = 64 << 10, options: Int = 256, handshake: Duration = .seconds(30),
+        contendedHandshake: Duration = .seconds(2)
     ) {
         self.connections = max(1, connections)
         self.optionLength = max(0, optionLength)
         self.options = max(1, options)
         self.handshake = handshake
+        self.contendedHandshake = contendedHandshake
     }
 }

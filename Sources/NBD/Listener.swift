@@ -37,17 +37,23 @@ final class Listener: Sendable {
         socket.close()
     }
 
-    /// Waits until one more client can be served, and ends one that has not chosen an export for it.
+    /// Waits until one more client can be served; one that is slow to choose an export gives way to it.
     private static func makeRoom(in server: NBDServer, unless stopFlag: StopFlag) {
-        let limit = server.limits.connections
-        let oldest = server.state.withLock { state -> Connection? in
-            guard state.connections.count >= limit else {
-                return nil
+        let limits = server.limits
+        while true {
+            let (isFull, slowest) = server.state.withLock { state -> (Bool, Connection?) in
+                guard state.connections.count >= limits.connections else { return (false, nil) }
+                return (true, state.connections.values.filter(\.isInHandshake).min { $0.id < $1.id })
             }
-            return state.connections.sorted { $0.key < $1.key }.first { $0.value.takeHandshake() }?.value
+            guard isFull, !stopFlag.isSet else { return }
+            let left = slowest.map { limits.contendedHandshake - $0.began.duration(to: .now) }
+            if let slowest, let left, left <= .zero {
+                guard slowest.giveWay() else { continue }
+            }
+            _ = server.state.wait(within: left.flatMap { $0 > .zero ? $0 : nil }) {
+                $0.connections.count < limits.connections || stopFlag.isSet ? true : nil
+            }
         }
-        oldest?.giveWay()
-        _ = server.state.wait { $0.connections.count < limit || stopFlag.isSet ? true : nil }
     }
 
     private static func run(

@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func `a thousand clients that say nothing keep nobody out`() throws {
-        let server = NBDServer()
+        let server = NBDServer(limits: Limits(contendedHandshake: .milliseconds(300)))
         let folder = try TemporaryFolder()
         let path = folder.appending("run/s")
         try server.listen(at: path, exports: [Export(device)])
