@@ -30,6 +30,11 @@ struct Channel: ~Copyable {
 
     /// The number of bytes that wait to be sent.
     private(set) var pending = 0
+    /// The number of bytes that were sent before them.
+    private var sent = 0
+
+    /// Where the output is, counted from the connection's beginning: a mark to which it can be taken back.
+    var position: Int { sent + pending }
 
     init(_ socket: Socket, within limit: Duration) {
         self.socket = socket
@@ -224,9 +229,11 @@ extension Channel {
         pending += count
     }
 
-    /// Takes back what has been appended since `pending` was `mark`.
-    mutating func rewind(to mark: Int) {
-        pending = mark
+    /// Takes back what has been appended since the output was at a position.
+    ///
+    /// What waited before that may have been sent in between.
+    mutating func rewind(to position: Int) {
+        pending = max(0, position - sent)
     }
 
     /// Sends what waits.
@@ -237,6 +244,7 @@ extension Channel {
         let count = pending
         let socket = socket
         pending = 0
+        sent += count
         try unsafe output.span.withUnsafeBytes { bytes throws(NBDError) in
             unsafe try socket.send(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
         }

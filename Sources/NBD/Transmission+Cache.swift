@@ -16,7 +16,7 @@ extension Transmission {
             var position = range.lowerBound
             while position < range.upperBound {
                 let count = Int(min(range.upperBound - position, Self.cachedLength))
-                let mark = channel.pending
+                let mark = channel.position
                 try withDevice(writing: false, &channel) { device, channel throws(StorageError) in
                     try channel.append(count) { buffer throws(StorageError) in
                         try device.read(into: &buffer, at: position)

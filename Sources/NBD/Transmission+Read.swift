@@ -32,7 +32,7 @@ extension Transmission {
             return
         }
         try channel.reserve(Int(request.length) + Chunk.headerLength + 8)
-        let mark = channel.pending
+        let mark = channel.position
         do throws(ErrorNumber) {
             try withDevice(writing: false, &channel) { device, channel throws(StorageError) in
                 try readWhole(request, from: device, &channel)
@@ -105,7 +105,7 @@ extension Transmission {
             let piece = position..<min(position + Self.pieceLength, range.upperBound)
             // Each hole takes a chunk, but is longer than the chunks around it.
             try channel.reserve(piece.count + 3 * (Chunk.headerLength + 12))
-            let mark = channel.pending
+            let mark = channel.position
             do throws(ErrorNumber) {
                 try withDevice(writing: false, &channel) { device, channel throws(StorageError) in
                     try appendPiece(piece, of: request, after: &hole, end: range.upperBound, from: device, &channel)

@@ -88,6 +88,35 @@ import Testing
         #expect(device.bytes[0] == 0 && next.bytes[0] == 1 && next.count(of: .flush) == 1)
     }
 
+    @Test(arguments: [(command: UInt16(5), length: UInt32(300 << 10)), (0, 512), (0, 300 << 10)])
+    func `what a request takes back behind a closed gate is its own`(
+        _ request: (command: UInt16, length: UInt32)
+    ) throws {
+        let gate = Mutex<Export?>(nil)
+        let fails = Atomic(false)
+        let device = MemoryDevice(size: 1 << 20) { operation throws(StorageError) in
+            if fails.load(ordering: .relaxed), operation == .read {
+                throw StorageError(.io, name: "memory", detail: "it fails")
+            }
+            gate.withLock { $0.take() }?.closeGate()
+        }
+        try device.write([UInt8](repeating: 0xAB, count: 1 << 20), at: 0)
+        let export = Export(device)
+        let client = try RawClient(server, export).start()
+        gate.withLock { $0 = export }
+        // The first one closes the gate behind itself; its reply waits until the second one has to wait, too.
+        try client.send(
+            RawClient.request(0, cookie: 1, length: 512)
+                + RawClient.request(request.command, cookie: 2, offset: 4096, length: request.length))
+        #expect(try client.receiveReply().cookie == 1)
+        fails.store(true, ordering: .relaxed)
+        export.openGate()
+        let reply = try client.receiveReply()
+        #expect(reply.cookie == 2 && reply.error == 5)
+        fails.store(false, ordering: .relaxed)
+        #expect(try client.read(512, at: 0) == [UInt8](repeating: 0xAB, count: 512))
+    }
+
     /// Clients write numbered blocks all the time, sixteen requests under way, while one layer after another is put
     /// on top; in the end every block holds the last number that was acknowledged for it.
     @Test func `nothing is lost when layers are swapped under load`() throws {
