@@ -7,5 +7,8 @@ import ArgumentParser
 struct DiskCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "disk", abstract: "Work on virtual disks.",
-        subcommands: [DiskInfoCommand.self, DiskCreateCommand.self, DiskServeCommand.self])
+        subcommands: [
+            DiskInfoCommand.self, DiskCreateCommand.self, DiskConvertCommand.self, DiskMergeCommand.self,
+            DiskServeCommand.self,
+        ])
 }

@@ -9,7 +9,7 @@ public struct DiskError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
         private enum Kind: Hashable, Sendable {
             case notADisk, malformed, unsupported, parentMissing, parentMismatch, outsideLab, cycle, tooDeep
-            case sizeMismatch, invalidArgument, storage
+            case sizeMismatch, invalidArgument, storage, unfinished, inUse, noSpace
         }
         private let kind: Kind
 
@@ -31,6 +31,12 @@ public struct DiskError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let tooDeep: Code = Code(kind: .tooDeep)
         /// Parent and child have different sizes.
         public static let sizeMismatch: Code = Code(kind: .sizeMismatch)
+        /// An operation on the disk was interrupted and must be finished first.
+        public static let unfinished: Code = Code(kind: .unfinished)
+        /// Another disk or another command needs the disk as it is.
+        public static let inUse: Code = Code(kind: .inUse)
+        /// The operation needs more space than there is.
+        public static let noSpace: Code = Code(kind: .noSpace)
         /// What was asked for cannot be.
         public static let invalidArgument: Code = Code(kind: .invalidArgument)
         /// The file could not be read or written.

@@ -15,6 +15,8 @@ struct ChainWalk {
     let tree: any FileTree
     let root: FilePath?
     let resolver: ParentResolver?
+    /// Whether disks are taken as they are that an interrupted operation left.
+    var takesUnfinished: Bool = false
 
     /// The images found so far, the leaf first.
     private(set) var images: [any DiskImage] = []
@@ -30,6 +32,7 @@ struct ChainWalk {
     mutating func begin(
         _ location: [String], format: DiskFormat?, access: FileAccess, expecting kind: DiskKind?
     ) throws(DiskError) {
+        if !takesUnfinished { try DiskJournal.refuse(location, in: tree, isHidden: false) }
         let store = try open(location, access: access)
         guard let format = format ?? location.last.flatMap({ DiskFormat(path: FilePath($0)) }) else {
             let known = DiskFormat.all.flatMap(\.extensions).joined(separator: ", ")
@@ -140,6 +143,7 @@ struct ChainWalk {
     }
 
     private func openIfPresent(_ location: [String], _ format: DiskFormat) throws(DiskError) -> (any DiskImage)? {
+        if !takesUnfinished { try DiskJournal.refuse(location, in: tree, isHidden: true) }
         do throws(DiskError) {
             return try format.open(open(location, access: .readOnly), location: location, access: .readOnly)
         } catch {

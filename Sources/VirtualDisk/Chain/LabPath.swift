@@ -42,17 +42,30 @@ enum LabPath {
         let (from, to): (FilePath, FilePath) = try reaching(source.string) { () throws(StorageError) in
             (try source.containingFolder.resolved(), try target.containingFolder.resolved())
         }
-        let shared = zip(from.components, to.components).prefix { $0 == $1 }.count
-        let ups = from.components.count - shared
-        let names = to.components.dropFirst(shared).map(\.string) + [target.lastComponent?.string ?? ""]
+        return try relative(
+            to: to.components.map(\.string) + [target.lastComponent?.string ?? ""],
+            from: from.components.map(\.string) + [""], name: target.string)
+    }
+
+    /// The path from one file's folder to another file, both beneath the same folder.
+    static func relative(to target: [String], from source: [String], name: String) throws(DiskError) -> String {
+        let shared = zip(source.dropLast(), target.dropLast()).prefix { $0 == $1 }.count
+        let ups = source.count - 1 - shared
+        let names = target.dropFirst(shared)
         guard names.allSatisfy({ !$0.isEmpty && !$0.contains("\\") && !$0.contains(":") && !$0.contains("\u{FFFD}") })
         else {
             throw DiskError(
-                .invalidArgument, path: target.string,
+                .invalidArgument, path: name,
                 "a child cannot name this parent: rename it without a backslash, a colon or invalid characters")
         }
         let start = ups == 0 ? ["."] : Array(repeating: "..", count: ups)
         return (start + names).joined(separator: "\\")
+    }
+
+    /// Where a child looks for its parent, in this order.
+    static func places(of link: ParentLink, from location: [String]) -> [[String]] {
+        let named = lastName(link.name).map { [Array(location.dropLast()) + [$0]] } ?? []
+        return link.relativePaths.compactMap { resolve($0, from: location) } + named
     }
 
     /// The last name of a path in either notation.
