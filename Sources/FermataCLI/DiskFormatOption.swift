@@ -11,11 +11,13 @@ struct DiskFormatOption: ParsableArguments {
     /// The formats by their names.
     enum Name: String, CaseIterable, ExpressibleByArgument {
         case vhd
+        case vhdx
         case raw
 
         var format: DiskFormat {
             switch self {
             case .vhd: .vhd
+            case .vhdx: .vhdx
             case .raw: .raw
             }
         }
@@ -36,7 +38,7 @@ struct DiskFormatOption: ParsableArguments {
         }
         guard let format = format?.format ?? told else {
             throw ProgramFailure(
-                "the extension of '\(path)' names no format; say --format vhd or --format raw",
+                "the extension of '\(path)' names no format; say --format vhd, vhdx or raw",
                 exitCode: ProgramFailure.wrongUse)
         }
         return format

@@ -10,19 +10,26 @@ extension DiskFormat {
     /// Whether a disk of the format can be the child of another, which is of the same format.
     public var hasChildren: Bool {
         switch name {
-        case .vhd: true
+        case .vhd, .vhdx: true
         case .raw: false
         }
     }
 
     /// Opens one file; its parent, if it has one, is somebody else's matter.
     ///
-    /// - Parameter kind: what the configuration says the disk is, if it does.
+    /// - Parameters:
+    ///   - kind: what the configuration says the disk is, if it does.
+    ///   - keepsIdentity: that the disk's children know it still after it was written, for the caller writes nothing
+    ///     that they can see.
     package func open(
-        _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil
+        _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil,
+        keepingIdentity keepsIdentity: Bool = false
     ) throws(DiskError) -> any DiskImage {
         switch name {
         case .vhd: try VHD.open(store, location: location, access: access, expecting: kind)
+        case .vhdx:
+            try VHDX.open(
+                store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity)
         case .raw: try FlatImage.raw(store, location: location, access: access)
         }
     }
@@ -33,6 +40,7 @@ extension DiskFormat {
         case .vhd:
             let length = try reaching(store.name) { () throws(StorageError) in try store.length() }
             return try VHDStructure.footer(of: store, length: length).footer.identity
+        case .vhdx: return try VHDXHeaderPair(store).current.dataWrite
         case .raw: return nil
         }
     }
@@ -49,6 +57,7 @@ extension DiskFormat {
     ) throws(DiskError) {
         switch name {
         case .vhd: try VHD.create(at: path, size: size, kind: kind, permissions: permissions)
+        case .vhdx: try VHDX.create(at: path, size: size, kind: kind, permissions: permissions)
         case .raw: try FlatImage.createRaw(at: path, size: size, kind: kind, permissions: permissions)
         }
     }
@@ -62,6 +71,7 @@ extension DiskFormat {
     ) throws(DiskError) {
         switch name {
         case .vhd: try VHD.createChild(at: path, of: parent, permissions: permissions)
+        case .vhdx: try VHDX.createChild(at: path, of: parent, permissions: permissions)
         case .raw:
             throw DiskError(.invalidArgument, path: path.string, "a raw disk has no children: convert it first")
         }

@@ -5,23 +5,26 @@ public import SystemPackage
 
 /// How a file stores a disk.
 public struct DiskFormat: Hashable, Sendable, CustomStringConvertible {
-    enum Name: String { case vhd, raw }
+    enum Name: String { case vhd, vhdx, raw }
     let name: Name
 
     /// Virtual Hard Disk, with parents.
     public static let vhd: DiskFormat = DiskFormat(name: .vhd)
+    /// Virtual Hard Disk version 2, with parents.
+    public static let vhdx: DiskFormat = DiskFormat(name: .vhdx)
     /// The disk's bytes, one to one.
     public static let raw: DiskFormat = DiskFormat(name: .raw)
 
-    static let all: [DiskFormat] = [.vhd, .raw]
+    static let all: [DiskFormat] = [.vhd, .vhdx, .raw]
 
     /// The word for it in documents and options.
     public var description: String { name.rawValue }
 
-    /// The extensions that its files have; `.avhd` is a VHD in the role of a checkpoint's disk.
+    /// The extensions that its files have; `.avhd` and `.avhdx` are in the role of a checkpoint's disk.
     public var extensions: [String] {
         switch name {
         case .vhd: ["vhd", "avhd"]
+        case .vhdx: ["vhdx", "avhdx"]
         case .raw: ["raw", "img"]
         }
     }

@@ -11,6 +11,10 @@ public struct DiskWarning: Hashable, Sendable, CustomStringConvertible {
         case footerRecovered
         /// The copy of the footer at the start is damaged.
         case footerCopyDamaged
+        /// One of two headers, or of two region tables, is damaged; the other was used.
+        case copyDamaged
+        /// The log held changes, which are read as if they had been made.
+        case logReplayed
         /// The parent was found by its identity, not where the child says it is.
         case parentMoved
         /// The size comes from the geometry, as the program that made the disk means it.

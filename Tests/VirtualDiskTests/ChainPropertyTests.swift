@@ -13,13 +13,18 @@ struct ChainPropertyTests {
     ]
 
     /// An odd size: the last block is partial and ends in the middle of a bitmap's byte.
-    static let oddSize: Int = (64 << 20) + 777 * 512
+    ///
+    /// 7-Zip refuses a VHDX with an odd number of sectors, for it tests one bit of the size in place of those below it.
+    static func oddSize(_ format: DiskFormat) -> Int { (64 << 20) + (format == .vhdx ? 778 : 777) * 512 }
 
-    @Test(.enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"), arguments: seeds)
-    func `any requests to any chain read back, here and by 7-Zip`(seed: UInt64) async throws {
-        print("chain property seed \(seed)")
-        let size = seed % 2 == 0 ? Self.oddSize : 9 << 20
-        var load = try ChainWorkload(seed: seed, size: size, unit: seed % 3 == 0 ? 1 : 512, base: .dynamic)
+    @Test(
+        .enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"), arguments: seeds,
+        [DiskFormat.vhd, .vhdx])
+    func `any requests to any chain read back, here and by 7-Zip`(seed: UInt64, format: DiskFormat) async throws {
+        print("chain property seed \(seed) \(format)")
+        let size = seed % 2 == 0 ? Self.oddSize(format) : 9 << 20
+        var load = try ChainWorkload(
+            seed: seed, size: size, unit: seed % 3 == 0 ? 1 : 512, base: .dynamic, format: format)
         try run(&load, depth: Int(seed % 4) + 1, steps: 60)
         let outside = try OutsideReader()
         var paths: [FilePath] = []
@@ -28,13 +33,17 @@ struct ChainPropertyTests {
             try await outside.expectSevenZip(paths, reads: disk.content, "seed \(seed), depth \(paths.count)")
         }
         try await outside.expectQEMU(
-            load.folder.appending("web/base.vhd"), reads: load.sealed.first?.content ?? load.model)
+            load.folder.appending("web/base.\(format)"), reads: load.sealed.first?.content ?? load.model)
     }
 
-    @Test(.enabled(if: OutsideReader.hasLibVHDI, "vhdimount or FUSE is missing"), arguments: seeds)
-    func `requests aligned to 4 KiB read back by libvhdi`(seed: UInt64) async throws {
-        print("aligned property seed \(seed)")
-        var load = try ChainWorkload(seed: seed, size: 24 << 20, unit: 4096, base: .dynamic)
+    @Test(
+        .enabled(if: OutsideReader.hasLibVHDI, "vhdimount or FUSE is missing"), arguments: seeds,
+        OutsideReader.hasPyVHDI ? [DiskFormat.vhd, .vhdx] : [.vhd])
+    func `requests aligned to 4 KiB read back by libvhdi`(seed: UInt64, format: DiskFormat) async throws {
+        print("aligned property seed \(seed) \(format)")
+        var load = try ChainWorkload(seed: seed, size: 24 << 20, unit: 4096, base: .dynamic, format: format)
+        // Where a child says that a whole block is zeros, libvhdi reads the parent's.
+        if format == .vhdx { load.longestZeros = 1 << 20 }
         try run(&load, depth: 3, steps: 50)
         let outside = try OutsideReader()
         let paths = [load.leaf] + load.sealed.reversed().map(\.path)
@@ -42,9 +51,10 @@ struct ChainPropertyTests {
         try await outside.expectSevenZip(paths, reads: load.model, "seed \(seed)")
     }
 
-    @Test(.enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"))
-    func `a chain on a fixed base reads back`() async throws {
-        var load = try ChainWorkload(seed: 5, size: 7 << 20, unit: 512, base: .fixed)
+    @Test(
+        .enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"), arguments: [DiskFormat.vhd, .vhdx])
+    func `a chain on a fixed base reads back`(format: DiskFormat) async throws {
+        var load = try ChainWorkload(seed: 5, size: 7 << 20, unit: 512, base: .fixed, format: format)
         try run(&load, depth: 2, steps: 60)
         let outside = try OutsideReader()
         try await outside.expectSevenZip([load.leaf, load.sealed[0].path], reads: load.model)

@@ -13,6 +13,9 @@ struct ChainWorkload {
     let size: Int
     /// What offsets and lengths are multiples of.
     let unit: Int
+    let format: DiskFormat
+    /// The longest range of zeros.
+    var longestZeros: Int = 3 << 20
     var generator: SeededGenerator
     var chain: DiskChain
     /// The bytes that the leaf must read as.
@@ -21,14 +24,15 @@ struct ChainWorkload {
     var sealed: [(path: FilePath, content: [UInt8])] = []
     var leaf: FilePath
 
-    init(seed: UInt64, size: Int, unit: Int, base: DiskKind) throws {
+    init(seed: UInt64, size: Int, unit: Int, base: DiskKind, format: DiskFormat = .vhd) throws {
         folder = try TemporaryFolder()
         try folder.makeFolder("web/Snapshots")
         self.size = size
         self.unit = unit
+        self.format = format
         generator = SeededGenerator(seed: seed)
-        leaf = folder.appending("web/base.vhd")
-        try VHD.create(at: leaf, size: UInt64(size), kind: base)
+        leaf = folder.appending("web/base.\(format)")
+        try format.create(at: leaf, size: UInt64(size), kind: base)
         chain = try DiskChain.open(leaf, beneath: folder.path, access: .readWrite)
         model = Array(repeating: 0, count: size)
     }
@@ -60,7 +64,7 @@ struct ChainWorkload {
             try chain.write(bytes, at: UInt64(range.lowerBound))
             model.replaceSubrange(range, with: bytes)
         case 55..<70:
-            let range = range(upTo: Bool.random(using: &generator) ? 3 << 20 : 8 << 10)
+            let range = range(upTo: Bool.random(using: &generator) ? longestZeros : 8 << 10)
             try chain.writeZeroes(UInt64(range.lowerBound)..<UInt64(range.upperBound))
             model.replaceSubrange(range, with: Array(repeating: 0, count: range.count))
         case 70..<78:
@@ -86,9 +90,9 @@ struct ChainWorkload {
 
     /// Grows the chain, with the parent in use or at rest.
     mutating func addChild(_ number: Int) throws {
-        let child = folder.appending("web/Snapshots/child-\(number).avhd")
+        let child = folder.appending("web/Snapshots/child-\(number).a\(format)")
         if Bool.random(using: &generator) {
-            try VHD.createChild(at: child, of: leaf)
+            try format.createChild(at: child, of: leaf)
             // The parent may still be written between.
             try chain.write([UInt8](model[0..<unit]), at: 0)
             let extended = try chain.extended(byChildAt: child)
@@ -101,7 +105,7 @@ struct ChainWorkload {
             #expect(throws: StorageError.self) { try old.write([1], at: 0) }
         } else {
             try chain.close()
-            try VHD.createChild(at: child, of: leaf)
+            try format.createChild(at: child, of: leaf)
             sealed.append((leaf, model))
             leaf = child
             chain = try DiskChain.open(child, beneath: folder.path, access: .readWrite)

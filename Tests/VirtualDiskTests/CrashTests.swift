@@ -10,20 +10,24 @@ import VirtualDisk
 struct CrashTests {
     static let seeds: [UInt64] = [11, 12, .random(in: 0 ... .max)]
 
-    @Test(arguments: seeds, [DiskKind.dynamic, .differencing])
+    @Test(
+        arguments: seeds,
+        [(DiskFormat.vhd, DiskKind.dynamic), (.vhd, .differencing), (.vhdx, .dynamic), (.vhdx, .differencing)])
     func `after a power cut flushed data is there, and no sector is anything but old or new`(
-        seed: UInt64, kind: DiskKind
+        seed: UInt64, disk: (format: DiskFormat, kind: DiskKind)
     ) throws {
-        print("crash seed \(seed) \(kind)")
-        var load = try CrashWorkload(seed: seed, kind: kind)
+        print("crash seed \(seed) \(disk)")
+        var load = try CrashWorkload(seed: seed, kind: disk.kind, format: disk.format)
         for _ in 0..<36 { try load.step() }
         try load.checkEveryCrash()
     }
 
-    @Test(arguments: seeds)
-    func `a chain that is extended while it is written survives a power cut at any moment`(seed: UInt64) throws {
-        print("crash seed \(seed) extended")
-        var load = try CrashWorkload(seed: seed, kind: .differencing)
+    @Test(arguments: seeds, [DiskFormat.vhd, .vhdx])
+    func `a chain that is extended while it is written survives a power cut at any moment`(
+        seed: UInt64, format: DiskFormat
+    ) throws {
+        print("crash seed \(seed) \(format) extended")
+        var load = try CrashWorkload(seed: seed, kind: .differencing, format: format)
         for _ in 0..<14 { try load.step() }
         try load.extend()
         for _ in 0..<14 { try load.step() }
@@ -32,10 +36,10 @@ struct CrashTests {
         try load.checkEveryCrash()
     }
 
-    @Test(arguments: [Errno.noSpace, .ioError], [false, true])
-    func `a call that fails loses nothing that was flushed`(errno: Errno, lasts: Bool) throws {
-        for call in 1...40 {
-            var load = try CrashWorkload(seed: 77, kind: call % 2 == 0 ? .dynamic : .differencing)
+    @Test(arguments: [Errno.noSpace, .ioError], [DiskFormat.vhd, .vhdx])
+    func `a call that fails loses nothing that was flushed`(errno: Errno, format: DiskFormat) throws {
+        for (call, lasts) in (1...40).flatMap({ [($0, false), ($0, true)] }) {
+            var load = try CrashWorkload(seed: 77, kind: call % 2 == 0 ? .dynamic : .differencing, format: format)
             for _ in 0..<6 { try load.step() }
             try load.chain.flush()
             load.noteFlush()

@@ -21,6 +21,7 @@ struct CrashWorkload {
 
     static let sectors: Int = (5 << 20) / 512 + 3
 
+    let format: DiskFormat
     let start: [String: [UInt8]]
     let tree: RecordingTree
     var generator: SeededGenerator
@@ -31,7 +32,8 @@ struct CrashWorkload {
     var events: [Event] = []
     private var next: Int = 1000
 
-    init(seed: UInt64, kind: DiskKind) throws {
+    init(seed: UInt64, kind: DiskKind, format: DiskFormat = .vhd) throws {
+        self.format = format
         let folder = try TemporaryFolder()
         let size = UInt64(Self.sectors) * 512
         var files: [String: [UInt8]] = [:]
@@ -40,8 +42,8 @@ struct CrashWorkload {
             let store = try FileStore(opening: folder.appending(name), access: .readOnly)
             files[name] = try store.bytes(at: 0, count: Int(store.length()))
         }
-        try VHD.create(at: folder.appending("base.vhd"), size: size)
-        var leaf = "base.vhd"
+        try format.create(at: folder.appending("base.\(format)"), size: size)
+        var leaf = "base.\(format)"
         if kind == .differencing {
             let base = try DiskChain.open(folder.appending(leaf), beneath: folder.path, access: .readWrite)
             for (number, range) in [(1, 10..<60), (2, 4000..<4200), (3, Self.sectors - 5..<Self.sectors)] {
@@ -49,22 +51,23 @@ struct CrashWorkload {
                 for sector in range { original[sector] = number }
             }
             try base.close()
-            try VHD.createChild(at: folder.appending("child.avhd"), of: folder.appending(leaf))
-            leaf = "child.avhd"
-            try VHD.createChild(at: folder.appending("next.avhd"), of: folder.appending(leaf))
-            try take("child.avhd")
-            try take("next.avhd")
+            try format.createChild(at: folder.appending("child.a\(format)"), of: folder.appending(leaf))
+            leaf = "child.a\(format)"
+            try format.createChild(at: folder.appending("next.a\(format)"), of: folder.appending(leaf))
+            try take("child.a\(format)")
+            try take("next.a\(format)")
         }
-        try take("base.vhd")
+        try take("base.\(format)")
         start = files
         tree = RecordingTree(files)
         self.leaf = [leaf]
-        chain = try DiskChain.open([leaf], in: tree, access: .readWrite)
+        // The child that is to follow was made of the disk as it is.
+        chain = try DiskChain.open([leaf], in: tree, access: .readWrite, keepingIdentity: true)
         generator = SeededGenerator(seed: seed)
     }
 
     mutating func extend() throws {
-        leaf = ["next.avhd"]
+        leaf = ["next.a\(format)"]
         chain = try chain.extended(byChildAt: leaf)
     }
 

@@ -30,7 +30,8 @@ struct ChainWalk {
 
     /// Opens the leaf.
     mutating func begin(
-        _ location: [String], format: DiskFormat?, access: FileAccess, expecting kind: DiskKind?
+        _ location: [String], format: DiskFormat?, access: FileAccess, expecting kind: DiskKind?,
+        keepingIdentity keepsIdentity: Bool = false
     ) throws(DiskError) {
         if !takesUnfinished { try DiskJournal.refuse(location, in: tree, isHidden: false) }
         let store = try open(location, access: access)
@@ -38,7 +39,8 @@ struct ChainWalk {
             let known = DiskFormat.all.flatMap(\.extensions).joined(separator: ", ")
             throw DiskError(.unsupported, path: store.name, "the extension says no known format: \(known)")
         }
-        let image = try format.open(store, location: location, access: access, expecting: kind)
+        let image = try format.open(
+            store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity)
         images = [image]
         warnings = image.warnings
     }

@@ -18,7 +18,9 @@ extension DiskChain {
         _ path: FilePath, into parent: FilePath, beneath root: FilePath
     ) throws(DiskError) {
         let child = try open(path, beneath: root)
-        let target = try open(parent, beneath: root, access: .readWrite)
+        let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
+        let location = try LabPath.location(of: parent, beneath: folder.path)
+        let target = try open(location, in: folder, root: folder.path, access: .readWrite, keepingIdentity: true)
         guard let link = child.leaf.parent, link.names(target.leaf.identity) else {
             throw DiskError(.invalidArgument, path: path.string, "\(parent) is not the disk from which it grew")
         }

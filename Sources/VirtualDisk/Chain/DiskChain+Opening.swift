@@ -26,9 +26,12 @@ extension DiskChain {
     }
 
     /// Opens a disk of any tree of files.
+    ///
+    /// - Parameter keepsIdentity: that the leaf's children know it still after it was written.
     package static func open(
         _ location: [String], in tree: any FileTree, root: FilePath? = nil, access: FileAccess,
-        format: DiskFormat? = nil, kind: DiskKind? = nil, resolver: ParentResolver? = nil
+        format: DiskFormat? = nil, kind: DiskKind? = nil, resolver: ParentResolver? = nil,
+        keepingIdentity keepsIdentity: Bool = false
     ) throws(DiskError) -> DiskChain {
         // A chain that is refused must not have been repaired before.
         var walk = ChainWalk(tree, root: root, resolver: resolver)
@@ -37,7 +40,8 @@ extension DiskChain {
         let parents = Array(walk.images.dropFirst())
         let warnings = walk.warnings
         if access == .readWrite {
-            try walk.begin(location, format: format, access: .readWrite, expecting: kind)
+            try walk.begin(
+                location, format: format, access: .readWrite, expecting: kind, keepingIdentity: keepsIdentity)
         }
         guard let leaf = walk.images.first else {
             throw DiskError(.invalidArgument, path: tree.name, "this is no disk")

@@ -38,8 +38,9 @@ extension DiskChain {
         try StorageError.check(range, within: size, of: leaf.store.name)
         takeOver()
         try leaf.gate.write { () throws(StorageError) in
-            var position = (range.lowerBound + 511) / 512 * 512
-            let end = range.upperBound / 512 * 512
+            let unit = UInt64(sectorSize)
+            var position = (range.lowerBound + unit - 1) / unit * unit
+            let end = range.upperBound / unit * unit
             while position < end {
                 let run = try leaf.locate(position / 512, count: (end - position) / 512)
                 if run.place != .absent {
@@ -70,17 +71,17 @@ extension DiskChain {
             try writeBytes(rest, at: position)
             return rest.byteCount
         }
-        let skipped = Int(position % 512)
-        if skipped == 0, rest.byteCount >= 512 {
+        let skipped = Int(position % UInt64(sectorSize))
+        if skipped == 0, rest.byteCount >= sectorSize {
             return try writeSectors(rest, at: position / 512)
         }
-        let length = min(512 - skipped, rest.byteCount)
-        try writePart(rest.extracting(0..<length), of: position / 512, at: skipped)
+        let length = min(sectorSize - skipped, rest.byteCount)
+        try writePart(rest.extracting(0..<length), of: (position - UInt64(skipped)) / 512, at: skipped)
         return length
     }
 
     private func writeSectors(_ rest: RawSpan, at sector: UInt64) throws(StorageError) -> Int {
-        let run = try leaf.place(sector, count: UInt64(rest.byteCount) / 512)
+        let run = try leaf.place(sector, count: UInt64(rest.byteCount / sectorSize * sectorSize) / 512)
         let length = Int(run.count * 512)
         if let start = run.offset {
             try writeBytes(rest.extracting(0..<length), at: start)
@@ -101,38 +102,41 @@ extension DiskChain {
 
     private func writePart(_ part: RawSpan, of sector: UInt64, at skipped: Int) throws(StorageError) {
         if let start = try leaf.locate(sector, count: 1).offset {
+            // All of the disk's own sector is there when its first part is.
             return try leaf.store.write(part, at: start + UInt64(skipped))
         }
         // A bitmap has one bit per sector, so the rest of it comes along from where it is.
-        var whole = InlineArray<512, UInt8>(repeating: 0)
+        var whole = InlineArray<4096, UInt8>(repeating: 0)
         var span = whole.mutableSpan
-        var bytes = unsafe span.mutableBytes
+        var all = unsafe span.mutableBytes
+        var bytes = all._mutatingExtracting(first: sectorSize)
         try read(into: &bytes, at: sector * 512)
         for index in 0..<part.byteCount {
             let byte = unsafe part.unsafeLoad(fromByteOffset: index, as: UInt8.self)
             bytes.storeBytes(of: byte, toByteOffset: skipped + index, as: UInt8.self)
         }
-        _ = try writeSectors(unsafe whole.span.bytes, at: sector)
+        _ = try writeSectors(unsafe whole.span.bytes.extracting(0..<sectorSize), at: sector)
     }
 
     private func zeroPiece(at position: UInt64, remaining: UInt64) throws(StorageError) -> UInt64 {
-        let skipped = position % 512
-        let sector = position / 512
+        let unit = UInt64(sectorSize)
+        let skipped = position % unit
+        let sector = (position - skipped) / 512
         if leaf.isFlat {
             try writeZeros(position..<position + remaining)
             return remaining
         }
-        if skipped != 0 || remaining < 512 {
-            let length = min(512 - skipped, remaining)
+        if skipped != 0 || remaining < unit {
+            let length = min(unit - skipped, remaining)
             if try locate(sector, count: 1).image != nil {
-                let zeros = InlineArray<512, UInt8>(repeating: 0)
+                let zeros = InlineArray<4096, UInt8>(repeating: 0)
                 try writePart(unsafe zeros.span.bytes.extracting(0..<Int(length)), of: sector, at: Int(skipped))
             }
             return length
         }
-        var (image, run) = try locate(sector, count: remaining / 512)
+        var (image, run) = try locate(sector, count: remaining / unit * unit / 512)
         guard let source = image else { return run.count * 512 }
-        let erased = try leaf.erase(sector, count: remaining / 512)
+        let erased = try leaf.erase(sector, count: remaining / unit * unit / 512)
         guard erased == 0 else { return erased * 512 }
         if source !== leaf { run = try leaf.place(sector, count: run.count) }
         guard let start = run.offset else { return run.count * 512 }

@@ -3,26 +3,31 @@
 
 /// The sector bitmaps of a disk's blocks, those that were needed so far.
 ///
-/// A bitmap has one bit per sector, the highest bit of a byte for the first of its eight. Words are kept in that order
-/// too, so that runs are found by counting leading zeros.
+/// A bitmap has one bit per sector. Words are kept with the highest bit for the first of its sectors, whatever the file
+/// does, so that runs are found by counting leading zeros.
 struct SectorBitmaps: Sendable {
+    /// Which bit of a byte stands for the first of its eight sectors in the file.
+    enum BitOrder: Sendable { case highestFirst, lowestFirst }
+
     /// The sectors of a block.
     let sectors: Int
     /// The bytes that a block's bitmap takes in the file, whole sectors.
     let byteCount: Int
 
+    private let order: BitOrder
     private let wordCount: Int
-    private var slots: [Int32]
+    private var slots: SparseArray<Int32>
     private var words: [UInt64] = []
 
     private static let absent: Int32 = -1
     private static let full: Int32 = -2
 
-    init(blocks: Int, sectors: Int) {
+    init(blocks: Int, sectors: Int, order: BitOrder = .highestFirst) {
         self.sectors = sectors
+        self.order = order
         byteCount = (sectors / 8 + 511) / 512 * 512
         wordCount = (sectors + 63) / 64
-        slots = Array(repeating: Self.absent, count: blocks)
+        slots = SparseArray(count: blocks, of: Self.absent)
     }
 
     /// Whether the block's bitmap was loaded or made.
@@ -39,7 +44,7 @@ struct SectorBitmaps: Sendable {
         makeEmpty(block)
         let base = Int(slots[block]) * wordCount
         for index in 0..<min(sectors / 8, bytes.count) {
-            words[base + index / 8] |= UInt64(bytes[index]) << UInt64(56 - index % 8 * 8)
+            words[base + index / 8] |= UInt64(ordered(bytes[index])) << UInt64(56 - index % 8 * 8)
         }
     }
 
@@ -96,12 +101,21 @@ struct SectorBitmaps: Sendable {
     func bytes(_ block: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: byteCount)
         for index in 0..<sectors / 8 {
-            bytes[index] =
-                slots[block] >= 0
-                ? UInt8(
-                    truncatingIfNeeded: words[Int(slots[block]) * wordCount + index / 8] >> UInt64(56 - index % 8 * 8))
-                : 0xFF
+            guard slots[block] >= 0 else {
+                bytes[index] = 0xFF
+                continue
+            }
+            let word = words[Int(slots[block]) * wordCount + index / 8]
+            bytes[index] = ordered(UInt8(truncatingIfNeeded: word >> UInt64(56 - index % 8 * 8)))
         }
         return bytes
+    }
+
+    /// A byte of the file as one of a word, and back.
+    private func ordered(_ byte: UInt8) -> UInt8 {
+        guard order == .lowestFirst else { return byte }
+        let pairs = (byte & 0x55) << 1 | (byte & 0xAA) >> 1
+        let fours = (pairs & 0x33) << 2 | (pairs & 0xCC) >> 2
+        return fours << 4 | fours >> 4
     }
 }
