@@ -94,6 +94,17 @@ struct OutsideReader {
         try expect(output, toEqual: expected, "qemu-img")
     }
 
+    /// Whether a VHDX has a log that is to be replayed, as 7-Zip says.
+    func hasOpenLog(_ path: FilePath) async throws -> Bool {
+        try await Tool("7zz").run(["l", "-tvhdx", path.string]).output.contains("LOG was not replayed")
+    }
+
+    /// Lets QEMU replay a VHDX's log, if there is anything in it.
+    func repairWithQEMU(_ path: FilePath) async throws {
+        let result = try await Tool("qemu-img").run(["check", "-r", "all", "-f", "vhdx", path.string])
+        #expect(result.code == 0, "qemu-img check: \(result.messages)")
+    }
+
     private func expect(_ path: FilePath, toEqual expected: [UInt8], _ comment: String) throws {
         let store = try FileStore(opening: path, access: .readOnly)
         #expect(try store.length() == UInt64(expected.count), "length by \(comment)")
