@@ -89,7 +89,10 @@ struct OutsideReader {
         let output = folder.appending("\(UUID().uuidString).raw")
         defer { try? FileManager.default.removeItem(atPath: output.string) }
         let result = try await Tool("qemu-img").run(
-            ["convert", "-f", path.extension == "vhdx" ? "vhdx" : "vpc", "-O", "raw", path.string, output.string])
+            [
+                "convert", "-f", path.extension?.hasSuffix("vhdx") == true ? "vhdx" : "vpc", "-O", "raw", path.string,
+                output.string,
+            ])
         #expect(result.code == 0, "qemu-img: \(result.messages)")
         try expect(output, toEqual: expected, "qemu-img")
     }

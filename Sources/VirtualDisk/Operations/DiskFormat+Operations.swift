@@ -9,6 +9,7 @@ extension DiskFormat {
     func parent(of store: any ByteStore) throws(DiskError) -> ParentLink? {
         switch name {
         case .vhd: try VHDStructure(headerOf: store).parent
+        case .vhdx: try VHDX.parent(of: store)
         case .raw: nil
         }
     }
@@ -26,6 +27,7 @@ extension DiskFormat {
     ) throws(DiskError) -> [DiskStep] {
         switch name {
         case .vhd: return try VHD.describing(store, at: file, identity: identity, link: link)
+        case .vhdx: return try VHDX.describing(store, at: file, identity: identity, link: link)
         case .raw: throw DiskError(.invalidArgument, path: store.name, "a raw disk has no parent")
         }
     }

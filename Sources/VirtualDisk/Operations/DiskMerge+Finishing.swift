@@ -28,7 +28,8 @@ extension DiskMerge {
                 expected: journal.sources.map { tree.path(of: $0) }.joined(separator: ", "))
         }
         let dependents = try DiskFamily(in: tree).children(of: source)
-        try walk.begin(journal.disk, format: format, access: .readWrite, expecting: nil)
+        try walk.begin(
+            journal.disk, format: format, access: .readWrite, expecting: nil, keepingIdentity: true)
         guard let target = walk.images.first else { return empty(tree) }
         let transfer = DiskTransfer(images: images, sources: 0..<images.count - 1)
         let (copied, time) = try reaching(target.store.name) { () throws(StorageError) in
@@ -140,7 +141,8 @@ extension DiskMerge {
         _ images: [any DiskImage], upTo end: Int, _ total: UInt64, in tree: any NamedFiles, progress: DiskProgress?
     ) throws(DiskError) -> any ByteStore {
         var walk = ChainWalk(tree, root: nil, resolver: nil)
-        try walk.begin(images[0].location, format: images[0].format, access: .readWrite, expecting: nil)
+        try walk.begin(
+            images[0].location, format: images[0].format, access: .readWrite, expecting: nil, keepingIdentity: true)
         guard let target = walk.images.first else { return images[0].store }
         try reaching(target.store.name) { () throws(StorageError) in
             try DiskTransfer(images: images, sources: 1..<end + 1).copy(

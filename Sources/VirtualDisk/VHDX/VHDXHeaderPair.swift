@@ -56,19 +56,32 @@ struct VHDXHeaderPair: Sendable {
 
     /// Replaces first the one header, then the other, so that one of them is intact at every moment.
     mutating func update(in store: any ByteStore, _ change: (inout VHDXHeader) -> Void) throws(StorageError) {
-        var header = current
-        change(&header)
-        for _ in 0..<2 {
-            let (next, overflow) = header.sequence.addingReportingOverflow(1)
-            guard !overflow else {
-                throw StorageError(.corrupt, name: store.name, detail: "has a header whose number cannot grow")
-            }
-            header.sequence = next
+        for header in try headers(change) {
             try store.write(header.bytes(), at: Self.offsets[1 - position])
             try store.synchronize()
             position = 1 - position
             current = header
         }
         isOneDamaged = false
+    }
+
+    /// What an update writes, in its order.
+    func updates(_ change: (inout VHDXHeader) -> Void) throws(StorageError) -> [(offset: UInt64, bytes: [UInt8])] {
+        let headers = try headers(change)
+        return [
+            (Self.offsets[1 - position], try headers[0].bytes()), (Self.offsets[position], try headers[1].bytes()),
+        ]
+    }
+
+    private func headers(_ change: (inout VHDXHeader) -> Void) throws(StorageError) -> [VHDXHeader] {
+        guard current.sequence < .max - 1 else {
+            throw StorageError(.corrupt, name: "VHDX header", detail: "has a number that cannot grow")
+        }
+        var header = current
+        change(&header)
+        return (0..<2).map { _ in
+            header.sequence += 1
+            return header
+        }
     }
 }

@@ -28,8 +28,10 @@ extension VHDXImage {
             let bits = first..<first + Int((count + scale - 1) / scale)
             guard state.bitmaps.insert(block, bits) else { return }
             markBitmap(of: block, bits, &state)
-            let whole = state.bitmaps.run(block, from: 0, limit: blockBits)
-            if whole.isPresent, whole.count == blockBits {
+            // The last block may reach beyond the end of the disk.
+            let count = min(blockBits, Int(size) / sectorSize - block * blockBits)
+            let whole = state.bitmaps.run(block, from: 0, limit: count)
+            if whole.isPresent, whole.count == count {
                 // Readers need no bitmap from now on.
                 state.table[index] = VHDXEntry(.fullyPresent, at: entry.offset)
                 state.dirtyTable.mark(index / VHDXTable.perPage)

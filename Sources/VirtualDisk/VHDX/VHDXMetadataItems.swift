@@ -118,6 +118,52 @@ struct VHDXMetadataItems: Sendable {
         return fields
     }
 
+    /// What is to be written so that the disk has another parent locator, or none; all other items stay.
+    func relinking(_ locator: [UInt8]?, flags: UInt32) throws(DiskError) -> [(offset: UInt64, bytes: [UInt8])] {
+        let path = store.name
+        var table = try reaching(path) { () throws(StorageError) in
+            try store.bytes(at: region.lowerBound, count: Self.tableCount)
+        }
+        let fields = DiskFields(table, .little, path: path)
+        let count: UInt16 = try fields.integer(at: 10)
+        var end = UInt64(Self.tableCount)
+        var position: Int?
+        for index in 0..<Int(count) {
+            let place = 32 + 32 * index
+            let (offset, length): (UInt32, UInt32) = (
+                try fields.integer(at: place + 16), try fields.integer(at: place + 20)
+            )
+            end = max(end, UInt64(offset) + UInt64(length))
+            let itemFlags: UInt32 = try fields.integer(at: place + 24)
+            let identity = try DiskIdentity(fields, at: place)
+            if itemFlags & Self.isUser == 0, identity == Item.parentLocator.identity { position = place }
+        }
+        guard let position, let parameters = ranges[.fileParameters], let old = ranges[.parentLocator] else {
+            throw .malformed(path, Item.parentLocator.rawValue, expected: "one to change", found: "none")
+        }
+        var changes: [(offset: UInt64, bytes: [UInt8])] = [(parameters.lowerBound + 4, flags.littleEndianBytes)]
+        if let locator {
+            var start = old.lowerBound
+            if UInt64(locator.count) > old.upperBound - old.lowerBound {
+                start = region.lowerBound + VHDX.roundUp(end, to: 8)
+                guard start + UInt64(locator.count) <= region.upperBound, UInt32(locator.count) <= Self.longest else {
+                    throw DiskError(.noSpace, path: path, "the metadata has no room left for the parent's path")
+                }
+            }
+            changes.append((start, locator))
+            let place = UInt32(truncatingIfNeeded: start - region.lowerBound).littleEndianBytes
+            table.replaceSubrange(
+                position + 16..<position + 24, with: place + UInt32(clamping: locator.count).littleEndianBytes)
+        } else {
+            let last = 32 * Int(count)
+            table.replaceSubrange(position..<position + 32, with: table[last..<last + 32])
+            table.replaceSubrange(last..<last + 32, with: [UInt8](repeating: 0, count: 32))
+            table.replaceSubrange(10..<12, with: (count - 1).littleEndianBytes)
+        }
+        changes.append((region.lowerBound, Array(table.prefix(32 + 32 * Int(count)))))
+        return changes
+    }
+
     /// The first bytes of a region with these items, one behind the other, the table before them.
     static func bytes(_ items: [(Item, [UInt8])]) throws(StorageError) -> [UInt8] {
         var writer = FieldWriter(

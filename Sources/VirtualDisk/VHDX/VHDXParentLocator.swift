@@ -20,6 +20,10 @@ struct VHDXParentLocator: Hashable, Sendable {
     /// What is written of it.
     var link: ParentLink
 
+    init(_ link: ParentLink) {
+        self.link = link
+    }
+
     init(parent: DiskIdentity, relativePath: String) {
         link = ParentLink(
             identity: parent, name: LabPath.lastName(relativePath) ?? relativePath, relativePaths: [relativePath])
