@@ -6,7 +6,7 @@
 Prints a table, with the command line of each peer, and then one line of JSON for each row.
 """
 
-import argparse, json, os, random, shutil, statistics, subprocess, sys, tempfile
+import argparse, json, os, random, shutil, signal, statistics, subprocess, sys, tempfile
 from disk_images import Images
 from disk_peer import Failed
 from disk_rows import REQUESTS
@@ -98,6 +98,7 @@ def measure(options, images):
         if missing:
             say(f"{row.name}: left out, because {missing}")
             continue
+        say(f"{row.name}: making its disks")
         row.prepare(images)
         ready.append(row)
         samples[row.name] = {side: [] for side in row.sides}
@@ -114,6 +115,8 @@ def measure(options, images):
 
 def main(root, arguments):
     options = parse(arguments)
+    # So that no server and no disk is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     command = options.command or build(root)
     folder = os.path.realpath(tempfile.mkdtemp(prefix="fermata-bench-", dir=options.folder))
     load = os.getloadavg()[0]
