@@ -3,7 +3,7 @@
 
 """The disks that are measured: chains of our own, and the same content in the peers' formats."""
 
-import contextlib, filecmp, os, struct, subprocess
+import contextlib, filecmp, os, re, struct, subprocess
 from disk_peer import Failed, Server, fio, run
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -44,9 +44,10 @@ class Images:
     def ours(self, path, read_only=False):
         return [self.command, "disk", "serve", path, "--socket", "SOCKET"] + (["--read-only"] if read_only else [])
 
-    def knows(self, operation):
-        """Whether the command has an operation on disks."""
-        return subprocess.run([self.command, "disk", operation, "--help"], capture_output=True).returncode == 0
+    def knows(self, operation, kind=""):
+        """Whether the command has an operation on disks, and knows a format for it."""
+        help = subprocess.run([self.command, "disk", operation, "--help"], capture_output=True, text=True)
+        return help.returncode == 0 and re.search(rf"\b{kind}\b", help.stdout)
 
     def once(self, name, make):
         """Makes a file at its first use."""

@@ -74,6 +74,11 @@ class Converting(Work):
 
     operation = "convert"
 
+    def missing(self, images):
+        if not images.knows(self.operation, self.format):
+            return f"the command has no 'disk {self.operation}' for {self.format}"
+        return None
+
     def __init__(self, ours, peer):
         self.name, self.format, self.peer_format, self.last = f"convert 4 GiB of raw to {ours}", ours, peer, {}
 

@@ -60,15 +60,18 @@ struct DiskCopy {
                 part.fillWithZeros()
                 continue
             }
-            if image.isFlat {
-                let data = try image.store.nextData(from: offset)
-                guard let data, data.lowerBound < offset + run.count * 512 else {
-                    part.fillWithZeros()
-                    continue
+            let range = offset..<offset + run.count * 512
+            // A file that is the disk itself tells where its holes are, which need not be read.
+            for extent in try image.isFlat ? image.store.extents(in: range, limit: .max) : [Extent(range, .data)] {
+                var piece = part._mutatingExtracting(
+                    Int(extent.range.lowerBound - offset)..<Int(extent.range.upperBound - offset))
+                if extent.kind == .hole {
+                    piece.fillWithZeros()
+                } else {
+                    try image.store.readFully(into: &piece, at: extent.range.lowerBound)
+                    hasData = true
                 }
             }
-            try image.store.readFully(into: &part, at: offset)
-            hasData = true
         }
         return hasData
     }

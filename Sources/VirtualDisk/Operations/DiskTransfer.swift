@@ -117,6 +117,8 @@ struct DiskTransfer {
                 }
                 try target.store.write(
                     bytes.extracting(Int(done) * 512..<Int(done + place.count) * 512), at: offset)
+                // So that the flush at the end finds little left to do.
+                target.store.beginWriteback(offset..<offset + place.count * 512)
                 try target.commit(sector + done, count: place.count)
                 done += place.count
             }
