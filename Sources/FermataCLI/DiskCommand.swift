@@ -8,7 +8,9 @@ struct DiskCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "disk", abstract: "Work on virtual disks.",
         subcommands: [
-            DiskInfoCommand.self, DiskCreateCommand.self, DiskConvertCommand.self, DiskMergeCommand.self,
+            DiskInfoCommand.self, DiskCheckCommand.self, DiskCreateCommand.self, DiskConvertCommand.self,
+            DiskMergeCommand.self,
+            DiskMapCommand.self, DiskDiffCommand.self, DiskResizeCommand.self, DiskSetParentCommand.self,
             DiskServeCommand.self,
         ])
 }

@@ -33,7 +33,7 @@ struct DiskServeCommand: AsyncParsableCommand {
         let use = try DiskUse(of: location, format)
         // As long as it lives, nobody can start the machine whose disk is written here.
         let host = readOnly ? nil : try use.claimForWriting()
-        if readOnly { try use.checkIsStill() }
+        if readOnly { try use.checkIsStill() } else { try DiskRecovery.finish(location.path, beneath: location.root) }
         let disk = try DiskChain.open(
             location.path, beneath: location.root, access: readOnly ? .readOnly : .readWrite, format: format)
         let server = NBDServer()
