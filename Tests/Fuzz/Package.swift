@@ -38,6 +38,7 @@ let package = Package(
         fuzz("FuzzHeader", ["VirtualDisk"]),
         fuzz("FuzzLocator", ["VirtualDisk"]),
         fuzz("FuzzDisk", ["VirtualDisk"]),
+        fuzz("FuzzVHDX", ["VirtualDisk"]),
         fuzz("FuzzHandshake", ["NBD"]),
         fuzz("FuzzTransmission", ["NBD"]),
     ]

@@ -48,6 +48,9 @@ struct VHDXMetadata: Hashable, Sendable {
         diskIdentity = try DiskIdentity(items.required(.diskIdentity, of: 16), at: 0)
         sectorSize = try items.required(.sectorSize, of: 4).integer(at: 0)
         physicalSectorSize = try items.required(.physicalSectorSize, of: 4).integer(at: 0)
+        #if FERMATA_PLANTED_BUG
+            _ = size / UInt64(sectorSize)
+        #endif
         guard VHDX.blockSizes.contains(blockSize), blockSize.nonzeroBitCount == 1 else {
             throw .malformed(path, "block size", expected: "a power of two from 1 to 256 MiB", found: blockSize)
         }
