@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import Foundation
 import StorageTestSupport
 import SystemPackage
 import Testing
@@ -11,6 +12,8 @@ struct ChainPropertyTests {
     static let seeds: [UInt64] = [
         1, 2, 3, 12_583_365_664_803_110_168, 8_108_582_144_146_657_070, .random(in: 0 ... .max),
     ]
+
+    static let isThorough: Bool = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] != nil
 
     /// An odd size: the last block is partial and ends in the middle of a bitmap's byte.
     ///
@@ -25,7 +28,7 @@ struct ChainPropertyTests {
         let size = seed % 2 == 0 ? Self.oddSize(format) : 9 << 20
         var load = try ChainWorkload(
             seed: seed, size: size, unit: seed % 3 == 0 ? 1 : 512, base: .dynamic, format: format)
-        try run(&load, depth: Int(seed % 4) + 1, steps: 60)
+        try run(&load, depth: Int(seed % (Self.isThorough ? 8 : 4)) + 1, steps: 60)
         let outside = try OutsideReader()
         var paths: [FilePath] = []
         for disk in load.sealed + [(load.leaf, load.model)] {

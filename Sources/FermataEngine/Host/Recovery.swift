@@ -79,7 +79,8 @@ struct Recovery {
                 return
             }
         }
-        for name in try FileSystem.entries(of: place) where name.hasSuffix(".avhd") {
+        for name in try FileSystem.entries(of: place)
+        where name.hasSuffix(".avhd") || name.hasSuffix(".avhdx") {
             guard !references.needed.contains(place.appending(name)) else { continue }
             try FileSystem.remove(place.appending(name))
             FaultPoint.oldDiskRemoved.reach()

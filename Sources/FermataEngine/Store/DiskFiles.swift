@@ -59,12 +59,11 @@ enum DiskFiles {
         do {
             for disk in configuration.disks {
                 let parent = try path(of: disk, machine: configuration.machine, in: folder)
-                let id = GUID.random()
-                let child = place.appending("\(id).avhd")
+                // A child has its parent's format.
+                let format = DiskFormat(path: parent) ?? .vhd
+                let child = place.appending("\(GUID.random()).a\(format)")
                 children.append(Configuration.Disk(name: disk.name, path: child.string))
-                try VHD.createChild(
-                    at: child, of: parent, identity: DiskIdentity(bytes: id.bytes) ?? .random(),
-                    permissions: .ownerReadWrite)
+                try format.createChild(at: child, of: parent, permissions: .ownerReadWrite)
             }
             try FileSystem.synchronize(place)
         } catch {

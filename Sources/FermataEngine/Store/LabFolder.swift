@@ -69,7 +69,7 @@ public struct LabFolder: Hashable, Sendable {
 ///            <VMGUID>.xml              the configuration; names the disk that takes writes now
 ///            <VMGUID>/                 memory and devices when the machine is saved
 ///          Snapshots/
-///            <VMGUID>/<GUID>.avhd      every differencing disk of the machine
+///            <VMGUID>/<GUID>.avhd      every differencing disk of the machine, .avhdx if it grew from a VHDX
 ///            <CPGUID>.xml              the configuration as it was at that checkpoint
 ///            <CPGUID>/                 <CPGUID>.bin memory, <CPGUID>.vsv devices; empty when it was off
 /// ```

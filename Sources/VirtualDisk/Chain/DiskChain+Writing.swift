@@ -38,7 +38,7 @@ extension DiskChain {
         try StorageError.check(range, within: size, of: leaf.store.name)
         takeOver()
         try leaf.gate.write { () throws(StorageError) in
-            let unit = UInt64(sectorSize)
+            let unit = UInt64(leaf.sectorSize)
             var position = (range.lowerBound + unit - 1) / unit * unit
             let end = range.upperBound / unit * unit
             while position < end {
@@ -71,17 +71,17 @@ extension DiskChain {
             try writeBytes(rest, at: position)
             return rest.byteCount
         }
-        let skipped = Int(position % UInt64(sectorSize))
-        if skipped == 0, rest.byteCount >= sectorSize {
+        let skipped = Int(position % UInt64(leaf.sectorSize))
+        if skipped == 0, rest.byteCount >= leaf.sectorSize {
             return try writeSectors(rest, at: position / 512)
         }
-        let length = min(sectorSize - skipped, rest.byteCount)
+        let length = min(leaf.sectorSize - skipped, rest.byteCount)
         try writePart(rest.extracting(0..<length), of: (position - UInt64(skipped)) / 512, at: skipped)
         return length
     }
 
     private func writeSectors(_ rest: RawSpan, at sector: UInt64) throws(StorageError) -> Int {
-        let run = try leaf.place(sector, count: UInt64(rest.byteCount / sectorSize * sectorSize) / 512)
+        let run = try leaf.place(sector, count: UInt64(rest.byteCount / leaf.sectorSize * leaf.sectorSize) / 512)
         let length = Int(run.count * 512)
         if let start = run.offset {
             try writeBytes(rest.extracting(0..<length), at: start)
@@ -109,17 +109,17 @@ extension DiskChain {
         var whole = InlineArray<4096, UInt8>(repeating: 0)
         var span = whole.mutableSpan
         var all = unsafe span.mutableBytes
-        var bytes = all._mutatingExtracting(first: sectorSize)
+        var bytes = all._mutatingExtracting(first: leaf.sectorSize)
         try read(into: &bytes, at: sector * 512)
         for index in 0..<part.byteCount {
             let byte = unsafe part.unsafeLoad(fromByteOffset: index, as: UInt8.self)
             bytes.storeBytes(of: byte, toByteOffset: skipped + index, as: UInt8.self)
         }
-        _ = try writeSectors(unsafe whole.span.bytes.extracting(0..<sectorSize), at: sector)
+        _ = try writeSectors(unsafe whole.span.bytes.extracting(0..<leaf.sectorSize), at: sector)
     }
 
     private func zeroPiece(at position: UInt64, remaining: UInt64) throws(StorageError) -> UInt64 {
-        let unit = UInt64(sectorSize)
+        let unit = UInt64(leaf.sectorSize)
         let skipped = position % unit
         let sector = (position - skipped) / 512
         if leaf.isFlat {

@@ -23,8 +23,8 @@ public final class DiskChain: BlockDevice {
     public let size: UInt64
     /// Whether writes are refused.
     public let isReadOnly: Bool
-    /// The bytes of the disk's sectors, 512 or 4096: requests should be multiples of it.
-    public let sectorSize: Int
+    /// The bytes of the disk's sectors, 512 or 4096; requests need not be multiples of it.
+    public let sectorSize: UInt32
     /// What is odd about the disks.
     public let warnings: [DiskWarning]
 
@@ -50,7 +50,7 @@ public final class DiskChain: BlockDevice {
         self.isReadOnly = isReadOnly
         self.warnings = warnings
         size = leaf.size
-        sectorSize = leaf.sectorSize
+        sectorSize = UInt32(leaf.sectorSize)
     }
 
     /// The disks from the leaf to the base.
