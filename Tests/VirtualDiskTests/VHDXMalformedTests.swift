@@ -249,13 +249,27 @@ struct VHDXMalformedTests {
         #expect(try base.bytes(at: 0, count: Int(base.size)) == disks.content)
     }
 
-    @Test func `absolute paths are told and not followed`() throws {
+    @Test func `an absolute path is told, and of it the name beside the child is followed alone`() throws {
         let disks = try VHDXChain()
-        // The key is as long as "relative_path", so that nothing moves.
+        try disks.edit(disks.leaf) { disk in
+            // The second pair, "relative_path", becomes "volume_path".
+            let pair = disk.place(of: .locator) + 32
+            let key = disk.place(of: .locator) + Int(disk.number(at: pair) as UInt32)
+            disk.bytes.replaceSubrange(key..<key + 22, with: "volume_path".utf16.flatMap { [UInt8($0), 0] })
+            disk.put(22 as UInt16, at: pair + 8)
+        }
+        let link = try DiskInfo.inspect(disks.leaf, beneath: disks.lab).parent?.link
+        #expect(link?.relativePaths == [])
+        #expect(link?.absolutePaths == [".\\base.vhdx"])
+        #expect(try disks.read() == disks.content)
+    }
+
+    @Test func `a child without any path to its parent is refused`() throws {
+        let disks = try VHDXChain()
         try disks.edit(disks.leaf) { disk in
             let locator = disk.place(of: .locator)
             let key = locator + Int(disk.number(at: locator + 32) as UInt32)
-            disk.bytes.replaceSubrange(key..<key + 2, with: [UInt8(ascii: "x"), 0])
+            disk.bytes[key] = UInt8(ascii: "x")
         }
         let error = #expect(throws: DiskError.self) { try disks.open() }
         #expect(error?.code == .malformed)
