@@ -8,6 +8,7 @@ import StorageTestSupport
 import Synchronization
 import SystemPackage
 import Testing
+import VirtualDisk
 
 @Suite struct `Other programs as clients` {
     @Test(.enabled(if: Tool.areInstalled("nbdinfo")))
@@ -55,6 +56,24 @@ import Testing
         let output = try Tool.succeed("qemu-io", "-f", "raw", served.uri, "-c", "write -P 5 1000 1", "-c", "flush")
         #expect(!output.contains("failed"))
         #expect(memory.bytes[1000] == 5)
+    }
+
+    @Test(.enabled(if: Tool.areInstalled("nbdinfo")))
+    func `a VHDX of large sectors is served in large sectors`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.appending("large.vhdx")
+        try VHDX.create(at: path, size: 8 << 20)
+        let store = try FileStore(opening: path, access: .readWrite)
+        // The fourth entry of the metadata table says where the size of a sector stands.
+        let entry = try store.bytes(at: 2 << 20 + 32 + 3 * 32 + 16, count: 4)
+        let place = entry.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        #expect(try store.bytes(at: 2 << 20 + place, count: 4) == [0, 2, 0, 0])
+        try store.write([0, 16, 0, 0] as [UInt8], at: 2 << 20 + place)
+        let served = try ServedExport(DiskChain.open(path, beneath: folder.path))
+        let text = try Tool.succeed("nbdinfo", "--json", served.uri)
+        let document = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+        let export = try #require((document?["exports"] as? [[String: Any]])?.first)
+        #expect(export["block_size_minimum"] as? Int == 4096, "\(text)")
     }
 
     @Test(.enabled(if: Tool.areInstalled("qemu-io")))
