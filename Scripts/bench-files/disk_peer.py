@@ -55,6 +55,11 @@ class Server:
     def uri(self):
         return f"nbd+unix:///?socket={self.socket}"
 
+    def run_on(self, processors):
+        """Keeps all threads that the server has and will have on some processors."""
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setaffinity(int(thread), processors)
+
     def resident(self):
         """The most memory that the process has had, in bytes."""
         for line in open(f"/proc/{self.process.pid}/status"):
@@ -68,7 +73,7 @@ class Server:
 CONTENTS = {"random": ["--verify=crc32c"], "offsets": ["--verify=pattern", "--verify_pattern=%o"]}
 
 
-def fio(server, folder, pattern, block, depth, size, amount, content, seed=1, check=True):
+def fio(server, folder, pattern, block, depth, size, amount, content, seed=1, check=True, cpu=None):
     """Does one fio job and tells its bytes per second; every block that is read must hold what was written there.
 
     A job that writes ends with a FLUSH, which counts, and then reads back what it wrote, which does not.
@@ -79,6 +84,8 @@ def fio(server, folder, pattern, block, depth, size, amount, content, seed=1, ch
         "--verify_fatal=1", "--verify_state_save=0", f"--do_verify={int(check)}", f"--randseed={seed}",
         "--allrandrepeat=0", "--output-format=json",
     ]
+    if cpu is not None:
+        command.append(f"--cpus_allowed={cpu}")
     writes = "write" in pattern
     if writes:
         command.append("--end_fsync=1")
