@@ -12,7 +12,7 @@ struct DiskResizeCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "resize", abstract: "Give a disk another size.",
         discussion: """
-            A disk is made smaller only when nothing but zeros is cut off. A disk from which others grew, and one that \\
+            A disk is made smaller only when nothing but zeros is cut off. A disk from which others grew, and one that \
             grew from another, keep their size.
             """)
 
