@@ -46,7 +46,7 @@ let package = Package(
         layer("BlockStorage", ["CFiles", system]),
 
         // Layer 1: formats, protocols and pure values.
-        layer("VirtualDisk", ["BlockStorage", system]),
+        layer("VirtualDisk", ["BlockStorage", "Hashing", system]),
         layer("NBD", ["BlockStorage", system]),
         layer("QMP", [system]),
         layer("FermataModel"),
@@ -111,7 +111,7 @@ let package = Package(
         tests(
             "FermataEngineTests",
             [
-                "FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "StorageTestSupport",
+                "Hashing", "FermataEngine", "FermataModel", "VirtualDisk", "BlockStorage", "StorageTestSupport",
                 "FermataTestSupport", system,
             ]),
         .executableTarget(

@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import Hashing
 import Testing
 
 @testable import FermataEngine
@@ -17,7 +18,7 @@ struct GuestFrameTests {
     }
 
     @Test func `CRC-32C is Castagnoli's`() {
-        #expect(CRC32C.checksum(of: Array("123456789".utf8)) == 0xE306_9283)
+        #expect(CRC32C.checksum(Array("123456789".utf8)) == 0xE306_9283)
     }
 
     @Test(arguments: 1...20)

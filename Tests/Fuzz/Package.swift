@@ -28,8 +28,10 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-system", from: "1.8.1")],
     targets: [
         .target(name: "CFiles"),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto"),
+        layer("Hashing", ["CCrypto"]),
         layer("BlockStorage", ["CFiles", system]),
-        layer("VirtualDisk", ["BlockStorage", system]),
+        layer("VirtualDisk", ["BlockStorage", "Hashing", system]),
         layer("NBD", ["BlockStorage", system]),
         .target(
             name: "FuzzSupport", dependencies: ["NBD", "BlockStorage", system], path: "Targets/FuzzSupport",
@@ -38,7 +40,7 @@ let package = Package(
         fuzz("FuzzHeader", ["VirtualDisk"]),
         fuzz("FuzzLocator", ["VirtualDisk"]),
         fuzz("FuzzDisk", ["VirtualDisk"]),
-        fuzz("FuzzVHDX", ["VirtualDisk"]),
+        fuzz("FuzzVHDX", ["VirtualDisk", "Hashing"]),
         fuzz("FuzzHandshake", ["NBD"]),
         fuzz("FuzzTransmission", ["NBD"]),
     ]

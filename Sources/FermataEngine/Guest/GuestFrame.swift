@@ -1,6 +1,8 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import Hashing
+
 /// One message of the command channel between the host and a guest.
 ///
 /// On the wire a frame is `F5 46`, then header, payload and checksum with every `F5` written as `F5 00`, so that
@@ -53,7 +55,7 @@ struct GuestFrame: Hashable, Sendable {
         plain.append(epoch)
         plain.append(UInt32(payload.count))
         plain.append(payload)
-        plain.append(CRC32C.checksum(of: plain.bytes))
+        plain.append(CRC32C.checksum(plain.bytes))
         var wire: [UInt8] = [0xF5, 0x46]
         for byte in plain.bytes {
             wire.append(byte)
@@ -68,7 +70,7 @@ struct GuestFrame: Hashable, Sendable {
         let length = Int(plain.u32(at: 16))
         guard bytes.count >= GuestFrame.headerSize + 4, length <= GuestFrame.payloadLimit,
             bytes.count == GuestFrame.headerSize + length + 4,
-            CRC32C.checksum(of: bytes.dropLast(4)) == plain.u32(at: bytes.count - 4)
+            CRC32C.checksum(Array(bytes.dropLast(4))) == plain.u32(at: bytes.count - 4)
         else { return nil }
         self.init(
             Kind(rawValue: UInt16(truncatingIfNeeded: plain.u32(at: 0))), request: plain.u32(at: 4),

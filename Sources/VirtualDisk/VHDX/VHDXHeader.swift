@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import Hashing
 
 /// A header: whose content the file is, and where its log lies.
 ///

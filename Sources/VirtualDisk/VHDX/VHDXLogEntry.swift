@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import Hashing
 
 /// A change of one page of the metadata.
 struct VHDXPage: Hashable, Sendable {

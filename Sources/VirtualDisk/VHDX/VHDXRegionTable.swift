@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import Hashing
 
 /// The table of the file's regions, of which there are two copies.
 ///

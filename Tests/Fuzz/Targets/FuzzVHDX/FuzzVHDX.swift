@@ -3,6 +3,7 @@
 
 import BlockStorage
 import FuzzSupport
+import Hashing
 
 @testable import VirtualDisk
 

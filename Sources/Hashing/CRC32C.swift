@@ -1,17 +1,17 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-/// The checksum of the format's structures: CRC-32 with Castagnoli's polynomial, eight bytes at a time.
-enum CRC32C {
+/// The CRC-32 with Castagnoli's polynomial, taken eight bytes at a time.
+public enum CRC32C {
     /// The checksum of some bytes, the four of the field that holds it taken as zeros.
-    static func checksum(_ bytes: [UInt8], fieldAt field: Int) -> UInt32 {
+    public static func checksum(_ bytes: [UInt8], fieldAt field: Int) -> UInt32 {
         var copy = bytes
         for index in field..<min(field + 4, copy.count) { copy[index] = 0 }
         return checksum(copy)
     }
 
     /// The checksum of some bytes.
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    public static func checksum(_ bytes: [UInt8]) -> UInt32 {
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe tables.withUnsafeBufferPointer { tables in
                 var sum = UInt32.max
