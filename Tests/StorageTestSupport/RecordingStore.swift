@@ -12,18 +12,18 @@ final class RecordingStore: ByteStore {
     private let file: String
     private let access: FileAccess
 
-    init(tree: RecordingTree, file: String, access: FileAccess) {
+    init(tree: RecordingTree, file: String, name: String, access: FileAccess) {
         self.tree = tree
         self.file = file
+        self.name = name
         self.access = access
-        name = "\(tree.name)/\(file)"
     }
 
     func length() throws(StorageError) -> UInt64 { try status().length }
 
     func status() throws(StorageError) -> FileStatus {
         try use { state throws(StorageError) in
-            let length = UInt64(state.files[file]?.count ?? 0)
+            let length = UInt64(state.bytes[file]?.count ?? 0)
             return FileStatus(length: length, allocated: length, modificationTime: state.times[file] ?? 0)
         }
     }
@@ -31,7 +31,7 @@ final class RecordingStore: ByteStore {
     func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) -> Int {
         let count = buffer.byteCount
         let found = try use { state throws(StorageError) in
-            let bytes = state.files[file] ?? []
+            let bytes = state.bytes[file] ?? []
             guard offset < UInt64(bytes.count) else { return [UInt8]() }
             return Array(bytes[Int(offset)..<min(bytes.count, Int(offset) + count)])
         }
@@ -99,17 +99,10 @@ final class RecordingStore: ByteStore {
             guard access == .readWrite else {
                 throw StorageError(.readOnly, name: name, detail: "is open for reading only")
             }
-            state.calls += 1
-            var made: RecordingTree.Change? = change
-            var failure: StorageError?
-            if let fault = state.fault, state.calls == fault.call || fault.lasts && state.calls > fault.call {
-                made = part
-                failure = StorageError(
-                    fault.errno == .noSpace ? .noSpace : .io, name: name, detail: "failed as told", errno: fault.errno)
-            }
-            if let made {
+            let failure = state.nextFailure(name)
+            if let made = failure == nil ? change : part {
                 state.log.append(made)
-                made.apply(to: &state.files[file, default: []])
+                made.apply(to: &state.bytes[file, default: []])
             }
             if let failure { throw failure }
         }

@@ -5,14 +5,20 @@ package import BlockStorage
 import Synchronization
 package import SystemPackage
 
-/// Files in memory that write down every change in order, and fail where a test says so.
-package final class RecordingTree: FileTree {
-    /// One change of one file.
+/// Files in memory that write down every change of their bytes and names in order, and fail where a test says so.
+///
+/// A change of bytes names the file as it was first called, so that it stays the same one through a rename.
+package final class RecordingTree: NamedFiles {
+    /// One change of one file's bytes, or of the names.
     package enum Change: Sendable {
         case write(file: String, offset: UInt64, bytes: [UInt8])
         case zero(file: String, range: Range<UInt64>)
         case length(file: String, UInt64)
         case synchronize(file: String)
+        case create(name: String, file: String)
+        case remove(name: String)
+        case rename(from: String, to: String)
+        case synchronizeNames
     }
 
     /// Which call fails, counted over all files and from one, and how.
@@ -30,24 +36,47 @@ package final class RecordingTree: FileTree {
     }
 
     struct State: Sendable {
-        var files: [String: [UInt8]]
+        /// The files' bytes, each under the name that it was first given.
+        var bytes: [String: [UInt8]]
+        /// Which file has a name.
+        var names: [String: String]
         var times: [String: Int64] = [:]
-        var log: [Change] = []
+        /// The changes so far.
+        package var log: [Change] = []
         var fault: Fault?
         var calls: Int = 0
         /// Files that could not be made durable, and answer nothing until they are opened again.
         var lost: Set<String> = []
+
+        /// What the call that begins now fails with, if it is the one that does.
+        mutating func nextFailure(_ name: String) -> StorageError? {
+            calls += 1
+            guard let fault, calls == fault.call || fault.lasts && calls > fault.call else { return nil }
+            return StorageError(
+                fault.errno == .noSpace ? .noSpace : .io, name: name, detail: "failed as told", errno: fault.errno)
+        }
+
+        /// Makes a change of names, unless it is the call that fails.
+        mutating func change(_ change: Change, _ name: String) throws(StorageError) {
+            if let failure = nextFailure(name) { throw failure }
+            log.append(change)
+            if case .create(_, let file) = change { bytes[file] = [] }
+            change.apply(toNames: &names)
+        }
     }
 
     package let name: String = "/recording"
     let state: Mutex<State>
 
     package init(_ files: [String: [UInt8]]) {
-        state = Mutex(State(files: files))
+        let names = Dictionary(uniqueKeysWithValues: files.keys.map { ($0, $0) })
+        state = Mutex(State(bytes: files, names: names))
     }
 
     /// The files as a reader sees them now.
-    package var files: [String: [UInt8]] { state.withLock { $0.files } }
+    package var files: [String: [UInt8]] {
+        state.withLock { state in state.names.mapValues { state.bytes[$0] ?? [] } }
+    }
 
     /// The changes so far.
     package var log: [Change] { state.withLock { $0.log } }
@@ -67,74 +96,78 @@ package final class RecordingTree: FileTree {
     }
 
     package func open(_ path: [String], access: FileAccess) throws(StorageError) -> any ByteStore {
-        let file = path.joined(separator: "/")
-        let isThere = state.withLock { state in
-            state.lost.remove(file)
-            return state.files[file] != nil
+        let name = path.joined(separator: "/")
+        let file = state.withLock { state in
+            let file = state.names[name]
+            if let file { state.lost.remove(file) }
+            return file
         }
-        guard isThere else {
-            throw StorageError(.io, name: file, detail: "cannot be opened", errno: .noSuchFileOrDirectory)
+        guard let file else {
+            throw StorageError(.io, name: name, detail: "cannot be opened", errno: .noSuchFileOrDirectory)
         }
-        return RecordingStore(tree: self, file: file, access: access)
+        return RecordingStore(tree: self, file: file, name: "\(self.name)/\(name)", access: access)
     }
 
     package func create(_ path: [String]) throws(StorageError) -> any ByteStore {
-        let file = path.joined(separator: "/")
-        state.withLock { $0.files[file] = [] }
-        return RecordingStore(tree: self, file: file, access: .readWrite)
+        let name = path.joined(separator: "/")
+        let file = try state.withLock { state throws(StorageError) in
+            guard state.names[name] == nil else {
+                throw StorageError(.io, name: name, detail: "cannot be created", errno: .fileExists)
+            }
+            var file = name
+            while state.bytes[file] != nil { file += "+" }
+            try state.change(.create(name: name, file: file), name)
+            return file
+        }
+        return RecordingStore(tree: self, file: file, name: "\(self.name)/\(name)", access: .readWrite)
     }
 
-    package func remove(_ path: [String]) throws(StorageError) {
-        state.withLock { $0.files[path.joined(separator: "/")] = nil }
+    package func create(_ path: [String], asAccessibleAs other: [String]?) throws(StorageError) -> any ByteStore {
+        try create(path)
     }
+
+    package func contains(_ path: [String]) throws(StorageError) -> Bool {
+        state.withLock { $0.names[path.joined(separator: "/")] != nil }
+    }
+
+    package func isOwn(_ path: [String]) throws(StorageError) -> Bool { try contains(path) }
+
+    package func isAsAccessible(_ path: [String], as other: [String]) throws(StorageError) -> Bool { true }
+
+    package func remove(_ path: [String]) throws(StorageError) {
+        let name = path.joined(separator: "/")
+        try state.withLock { state throws(StorageError) in
+            guard state.names[name] != nil else {
+                throw StorageError(.io, name: name, detail: "cannot be removed", errno: .noSuchFileOrDirectory)
+            }
+            try state.change(.remove(name: name), name)
+        }
+    }
+
+    package func rename(_ source: [String], to target: [String], replacing: Bool) throws(StorageError) {
+        let (from, to) = (source.joined(separator: "/"), target.joined(separator: "/"))
+        try state.withLock { state throws(StorageError) in
+            guard state.names[from] != nil, replacing || state.names[to] == nil else {
+                throw StorageError(
+                    .io, name: from, detail: "cannot be renamed",
+                    errno: state.names[from] == nil ? .noSuchFileOrDirectory : .fileExists)
+            }
+            try state.change(.rename(from: from, to: to), from)
+        }
+    }
+
+    package func synchronizeFolder(of path: [String]) throws(StorageError) {
+        try state.withLock { state throws(StorageError) in
+            try state.change(.synchronizeNames, path.joined(separator: "/"))
+        }
+    }
+
+    package func availableSpace(for path: [String]) throws(StorageError) -> UInt64? { nil }
+
+    package func claim(_ path: [String]) throws(StorageError) -> (any Sendable)? { true }
 
     package func files(withExtensions extensions: Set<String>) throws(StorageError) -> [[String]] {
         files.keys.sorted().filter { extensions.contains(FilePath($0).extension ?? "") }
             .map { $0.split(separator: "/").map(String.init) }
-    }
-}
-
-extension RecordingTree.Change {
-    /// The file that it changes.
-    package var file: String {
-        switch self {
-        case .write(let file, _, _), .zero(let file, _), .length(let file, _), .synchronize(let file): file
-        }
-    }
-
-    /// Makes the change to a file's bytes, one sector of it at a time as far as `keeps` says.
-    package func apply(to bytes: inout [UInt8], keeps: () -> Bool = { true }) {
-        switch self {
-        case .write(_, let offset, let source):
-            var position = 0
-            while position < source.count {
-                let count = min(512 - (Int(offset) + position) % 512, source.count - position)
-                if keeps() {
-                    let start = Int(offset) + position
-                    if bytes.count < start + count {
-                        bytes.append(contentsOf: [UInt8](repeating: 0, count: start + count - bytes.count))
-                    }
-                    unsafe bytes.withUnsafeMutableBytes { target in
-                        unsafe source.withUnsafeBytes { source in
-                            unsafe target[start..<start + count].copyBytes(from: source[position..<position + count])
-                        }
-                    }
-                }
-                position += count
-            }
-        case .zero(let file, let range):
-            let end = min(range.upperBound, UInt64(bytes.count))
-            guard range.lowerBound < end else { return }
-            let zeros = [UInt8](repeating: 0, count: Int(end - range.lowerBound))
-            Self.write(file: file, offset: range.lowerBound, bytes: zeros).apply(to: &bytes, keeps: keeps)
-        case .length(_, let length):
-            guard keeps() else { return }
-            if bytes.count > Int(length) {
-                bytes.removeLast(bytes.count - Int(length))
-            } else {
-                bytes.append(contentsOf: [UInt8](repeating: 0, count: Int(length) - bytes.count))
-            }
-        case .synchronize: break
-        }
     }
 }

@@ -57,7 +57,7 @@ struct CheckTests {
     @Test(arguments: [DiskKind.fixed, .dynamic, .differencing])
     func `every flipped byte of metadata is reported, or does no harm`(kind: DiskKind) throws {
         let image = try Self.image(kind)
-        #expect(try DiskCheck.check([image.name], in: RecordedFolder(image.files)).problems == [])
+        #expect(try DiskCheck.check([image.name], in: RecordingTree(image.files)).problems == [])
         let original = try #require(image.files[image.name])
         var reported = 0
         for (index, place) in image.metadata.enumerated() {
@@ -65,7 +65,7 @@ struct CheckTests {
             for mask in [0xFF, 1 << UInt8(place % 8)] as [UInt8] {
                 var files = image.files
                 files[image.name]?[place] ^= mask
-                let folder = RecordedFolder(files)
+                let folder = RecordingTree(files)
                 let found = try DiskCheck.check([image.name], in: folder)
                 if !found.isOK { reported += 1 }
                 let repaired = try DiskCheck.repair([image.name], in: folder)
@@ -91,17 +91,17 @@ struct CheckTests {
         var files = image.files
         files[image.name]?.replaceSubrange(count - 512..<count, with: repeatElement(7, count: 512))
         files[image.name]?[3586] = 0
-        let folder = RecordedFolder(files)
+        let folder = RecordingTree(files)
         let repaired = try DiskCheck.repair([image.name], in: folder)
         #expect(repaired.isOK && !repaired.repaired.isEmpty, "\(repaired)")
         #expect(folder.files[image.name] == image.files[image.name])
-        #expect(repaired.backup == "/recorded/base.vhd.backup-1")
+        #expect(repaired.backup == "/recording/base.vhd.backup-1")
         var generator = SeededGenerator(seed: 3)
-        var crashed = CrashedFolder(files)
+        var crashed = CrashedFiles(files)
         for change in folder.log {
             crashed.advance(change)
             for state in [crashed.all, crashed.some(using: &generator), crashed.some(using: &generator)] {
-                let again = RecordedFolder(state)
+                let again = RecordingTree(state)
                 #expect(try DiskCheck.repair([image.name], in: again).isOK)
                 #expect(try RecordedChain.read(image.name, in: again) == image.content)
                 #expect(try DiskCheck.check([image.name], in: again).isOK)
@@ -109,7 +109,7 @@ struct CheckTests {
         }
         for errno in [Errno.noSpace, .ioError] {
             for call in 1...folder.calls {
-                let failing = RecordedFolder(files)
+                let failing = RecordingTree(files)
                 failing.fail(.init(call: call, errno: errno, lasts: call % 2 == 0))
                 #expect(throws: DiskError.self) { try DiskCheck.repair([image.name], in: failing) }
                 failing.fail(nil)
@@ -122,7 +122,7 @@ struct CheckTests {
     @Test func `a missing parent is a problem that no repair solves`() throws {
         var image = try Self.image(.differencing)
         image.files["base.vhd"] = nil
-        let folder = RecordedFolder(image.files)
+        let folder = RecordingTree(image.files)
         let check = try DiskCheck.repair([image.name], in: folder)
         #expect(check.problems.map(\.code) == ["parent-missing"] && folder.log.isEmpty)
     }

@@ -44,7 +44,7 @@ struct MergeTests {
     func `whatever is merged, what is left reads as before`(plan: Plan, seed: UInt64) throws {
         print("merge seed \(seed)")
         let chain = try RecordedChain(depth: 4, seed: seed, kind: plan.kind, dirty: plan.dirty)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         let outcome = try DiskMerge.merge([chain.names[plan.source]], into: [chain.names[plan.target]], in: folder)
         #expect(outcome.removed.count == plan.gone.count)
         try expectDone(chain, plan, in: folder, "merged")
@@ -55,10 +55,10 @@ struct MergeTests {
         plan: Plan, seed: UInt64
     ) throws {
         let chain = try RecordedChain(depth: 4, seed: seed, kind: plan.kind, dirty: plan.dirty)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         _ = try DiskMerge.merge([chain.names[plan.source]], into: [chain.names[plan.target]], in: folder)
         var generator = SeededGenerator(seed: seed)
-        var files = CrashedFolder(chain.files)
+        var files = CrashedFiles(chain.files)
         // What is copied is like what is copied before and after it; names change at the end.
         let stride = RecordedChain.isThorough ? 1 : max(1, folder.log.count / 6)
         for (index, change) in folder.log.enumerated() {
@@ -74,7 +74,7 @@ struct MergeTests {
         let chain = try RecordedChain(depth: 4, seed: 5, kind: plan.kind, dirty: plan.dirty)
         var call = RecordedChain.isThorough ? 1 : plan.source + plan.target
         while true {
-            let folder = RecordedFolder(chain.files)
+            let folder = RecordingTree(chain.files)
             folder.fail(.init(call: call, errno: errno, lasts: call % 2 == 0))
             let outcome = Result {
                 try DiskMerge.merge([chain.names[plan.source]], into: [chain.names[plan.target]], in: folder)
@@ -89,16 +89,16 @@ struct MergeTests {
 
     @Test func `a parent with other children is not merged into, and one they need is kept`() throws {
         let chain = try RecordedChain(depth: 3, seed: 3, twin: true)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         let error = try #require(
             #expect(throws: DiskError.self) { try DiskMerge.merge(["d2.avhd"], into: nil, in: folder) })
-        #expect(error.code == .inUse && error.found == "/recorded/d3.avhd", "\(error)")
+        #expect(error.code == .inUse && error.found == "/recording/d3.avhd", "\(error)")
         #expect(folder.log.isEmpty)
         let outcome = try DiskMerge.merge(["d1.avhd"], into: ["d2.avhd"], in: folder)
-        #expect(outcome.removed.isEmpty && outcome.kept == ["/recorded/d1.avhd"])
+        #expect(outcome.removed.isEmpty && outcome.kept == ["/recording/d1.avhd"])
         try chain.expect(folder, without: [], "forward")
         let link = try DiskChain.open(["d2.avhd"], in: folder, access: .readOnly).layers.map(\.path.string)
-        #expect(link == ["/recorded/d2.avhd", "/recorded/d0.vhd"])
+        #expect(link == ["/recording/d2.avhd", "/recording/d0.vhd"])
         // Now that the twin is the only child, its parent can take it in.
         _ = try DiskMerge.merge(["d3.avhd"], into: ["d1.avhd"], in: folder)
         try chain.expect(folder, ["d1.avhd": "d3.avhd"], without: ["d3.avhd"], "backward")
@@ -106,7 +106,7 @@ struct MergeTests {
 
     @Test func `disks of which neither grew from the other are not merged`() throws {
         let chain = try RecordedChain(depth: 3, seed: 3, twin: true)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         for (source, target) in [("d2.avhd", "d3.avhd"), ("d2.avhd", "d2.avhd")] {
             let error = try #require(
                 #expect(throws: DiskError.self) { try DiskMerge.merge([source], into: [target], in: folder) })
@@ -114,7 +114,7 @@ struct MergeTests {
         }
         let error = try #require(
             #expect(throws: DiskError.self) { try DiskMerge.merge(["d0.vhd"], into: nil, in: folder) })
-        #expect(error.description == "/recorded/d0.vhd: the disk has no parent to merge into")
+        #expect(error.description == "/recording/d0.vhd: the disk has no parent to merge into")
         #expect(folder.log.isEmpty)
     }
 
@@ -122,7 +122,7 @@ struct MergeTests {
     private func checkCrash(
         _ files: [String: [UInt8]], _ chain: RecordedChain, _ plan: Plan, _ comment: String
     ) throws {
-        let folder = RecordedFolder(files)
+        let folder = RecordingTree(files)
         // Readers see a disk as it was or will be, or are refused.
         for name in chain.names where files[name] != nil {
             let found: [Int]
@@ -148,7 +148,7 @@ struct MergeTests {
     }
 
     private func expectDone(
-        _ chain: RecordedChain, _ plan: Plan, in folder: RecordedFolder, _ comment: String
+        _ chain: RecordedChain, _ plan: Plan, in folder: RecordingTree, _ comment: String
     ) throws {
         let gone = plan.gone.map { chain.names[$0] }
         let changed = plan.source > plan.target ? [chain.names[plan.target]: chain.names[plan.source]] : [:]

@@ -11,26 +11,26 @@ import Testing
 struct OperationTests {
     /// Lets an operation be cut off everywhere, and expects what it leaves to be one of two states.
     private func cutOff(
-        _ files: [String: [UInt8]], _ leaf: String, _ operation: (RecordedFolder) throws -> Void,
-        check: (RecordedFolder, String) throws -> Void
+        _ files: [String: [UInt8]], _ leaf: String, _ operation: (RecordingTree) throws -> Void,
+        check: (RecordingTree, String) throws -> Void
     ) throws {
-        let folder = RecordedFolder(files)
+        let folder = RecordingTree(files)
         try operation(folder)
         try check(folder, "done")
         var generator = SeededGenerator(seed: 9)
-        var crashed = CrashedFolder(files)
+        var crashed = CrashedFiles(files)
         for (index, change) in folder.log.enumerated() {
             crashed.advance(change)
             guard RecordedChain.isThorough || index % 3 == 0 || index > folder.log.count - 4 else { continue }
             for state in [crashed.all, crashed.some(using: &generator), crashed.some(using: &generator)] {
-                let again = RecordedFolder(state)
+                let again = RecordingTree(state)
                 try DiskRecovery.finish([leaf], in: again)
                 try check(again, "cut off after \(index + 1)")
             }
         }
         for errno in [Errno.noSpace, .ioError] {
             for call in stride(from: 1, through: folder.calls, by: RecordedChain.isThorough ? 1 : 4) {
-                let failing = RecordedFolder(files)
+                let failing = RecordingTree(files)
                 failing.fail(.init(call: call, errno: errno, lasts: call % 2 == 0))
                 #expect(throws: (any Error).self) { try operation(failing) }
                 failing.fail(nil)
@@ -96,7 +96,7 @@ struct OperationTests {
 
     @Test func `a disk with a parent or children keeps its size`() throws {
         let chain = try RecordedChain(depth: 2, seed: 4)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         for (name, code) in [("d0.vhd", DiskError.Code.inUse), ("d1.avhd", .invalidArgument)] {
             let error = #expect(throws: DiskError.self) { try DiskResizing.resize([name], to: 8 << 20, in: folder) }
             #expect(error?.code == code)
@@ -115,7 +115,7 @@ struct OperationTests {
             let dry = try DiskReparenting.setParent(of: ["d2.avhd"], to: place, in: folder, isDryRun: true)
             #expect(dry.isSame && dry.backup == nil)
             let done = try DiskReparenting.setParent(of: ["d2.avhd"], to: place, in: folder)
-            #expect(done.backup == "/recorded/d2.avhd.backup-1")
+            #expect(done.backup == "/recording/d2.avhd.backup-1")
         } check: { folder, comment in
             // Until then it is found by its identity, with a warning.
             let found = try RecordedChain.read("d2.avhd", in: folder)
@@ -125,7 +125,7 @@ struct OperationTests {
 
     @Test func `another disk becomes the parent only when that is meant, and never a descendant`() throws {
         let chain = try RecordedChain(depth: 3, seed: 6, twin: true)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         let error = try #require(
             #expect(throws: DiskError.self) {
                 try DiskReparenting.setParent(of: ["d2.avhd"], to: ["d3.avhd"], in: folder)
@@ -144,7 +144,7 @@ struct OperationTests {
 
     @Test func `a map and a difference say what reading does`() throws {
         let chain = try RecordedChain(depth: 3, seed: 8, twin: true)
-        let folder = RecordedFolder(chain.files)
+        let folder = RecordingTree(chain.files)
         let (one, other) = try (
             DiskChain.open(["d2.avhd"], in: folder, access: .readOnly),
             DiskChain.open(["d3.avhd"], in: folder, access: .readOnly)

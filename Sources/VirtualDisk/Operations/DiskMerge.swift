@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import BlockStorage
+package import BlockStorage
 public import SystemPackage
 
 /// What a merge of disks did.

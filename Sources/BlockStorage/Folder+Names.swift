@@ -1,7 +1,6 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-package import BlockStorage
 import Glibc
 import SystemPackage
 
@@ -103,6 +102,12 @@ extension Folder: NamedFiles {
                 guard errno == EWOULDBLOCK else { throw .system(name, "cannot be locked") }
                 return nil
             }
+            // Who had it before may have put another file there, which this claim is none of.
+            var (claimed, named) = (stat(), stat())
+            guard unsafe fstat(file, &claimed) == 0,
+                unsafe fstatat(folder, last, &named, AT_SYMLINK_NOFOLLOW) == 0,
+                claimed.st_dev == named.st_dev, claimed.st_ino == named.st_ino
+            else { return nil }
             return claim
         }
     }

@@ -1,8 +1,6 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-package import BlockStorage
-
 /// Files beneath one folder, whose names change too: what an operation on several disks works on.
 ///
 /// It knows nothing of disks.
