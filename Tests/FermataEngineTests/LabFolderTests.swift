@@ -109,14 +109,31 @@ struct LabFolderTests {
 
     @Test func `a lock is that of the folder which has the name`() async throws {
         let machine = try create()
-        let id = try machine.identity()
-        let waiting = Task.detached { [machine] in try FolderLock(machine.path, of: "the waiting one") }
-        _ = try? create(replacing: id)
-        if let lock = try? await waiting.value {
-            let error = #expect(throws: EngineError.self) { try FolderLock(machine.path, of: "another") }
+        let other = lab.path.appending("other")
+        try FileSystem.create(other)
+        for _ in 0..<20 {
+            let held = try FolderLock(machine.path, of: "the one before")
+            let isThere = DispatchSemaphore(value: 0)
+            let waiting = Task.detached {
+                isThere.signal()
+                return try FolderLock(machine.path, of: "the waiting one")
+            }
+            await withCheckedContinuation { done in
+                DispatchQueue.global().async {
+                    isThere.wait()
+                    done.resume()
+                }
+            }
+            try FileSystem.exchange(other, with: machine.path)
+            held.release()
+            // Who had to wait for too long has no lock, and is none to look at.
+            guard let lock = try? await waiting.value else { continue }
+            let error = #expect(throws: EngineError.self) { try FolderLock(machine.path, of: "another one") }
             #expect(error?.code == .busy)
             lock.release()
         }
+        let last = try FolderLock(machine.path, of: "the last one")
+        #expect(last.isHeld)
     }
 
     @Test func `a host that is closed lets go at once and does nothing more`() async throws {
