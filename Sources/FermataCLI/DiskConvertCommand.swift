@@ -112,6 +112,7 @@ struct DiskConvertCommand: AsyncParsableCommand {
         }
         let disk = try open(from, old)
         let draft = try DiskDraft(of: to, replacing: force)
+        try draft.makeEmpty()
         try ForeignConversion(format: new, file: draft.path).write(disk)
         try draft.commit()
         return disk.size

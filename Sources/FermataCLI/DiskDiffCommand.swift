@@ -28,8 +28,10 @@ struct DiskDiffCommand: AsyncParsableCommand {
             return try DiskChain.open(location.path, beneath: location.root, access: .readOnly)
         }
         let line = DiskProgressLine("comparing")
-        let difference = try DiskDifference(chains[0], chains[1], progress: line.progress)
-        line.end()
+        let difference = try {
+            defer { line.end() }
+            return try DiskDifference(chains[0], chains[1], progress: line.progress)
+        }()
         guard json else {
             guard !difference.isEmpty else { return try ProgramOutput.data("the disks are alike") }
             let rows = difference.ranges.map { ["\($0.lowerBound)", "\($0.count)"] }

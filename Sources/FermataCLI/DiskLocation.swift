@@ -45,6 +45,14 @@ struct DiskLocation {
         try self.init(folder.resolved().appending(name))
     }
 
+    /// The machine in whose folder the file lies.
+    var machine: MachineFolder? {
+        get throws {
+            guard let lab else { return nil }
+            return try LabFolder.open(lab.path).machines().first { path.starts(with: $0.path) }
+        }
+    }
+
     private init(_ path: FilePath) throws {
         self.path = path
         var folder = path.removingLastComponent()

@@ -19,12 +19,10 @@ enum DiskOperation {
 extension DiskLocation {
     /// Makes sure that no machine's configuration names the disk.
     func checkIsNoMachines() throws {
-        guard let lab else { return }
-        for folder in try LabFolder.open(lab.path).machines() where path.starts(with: folder.path) {
-            throw ProgramFailure(
-                "'\(path)' belongs to machine '\(folder.name)', whose disks follow its checkpoints; "
-                    + "create, apply or delete those instead",
-                exitCode: ProgramFailure.failed)
-        }
+        guard let machine = try machine else { return }
+        throw ProgramFailure(
+            "'\(path)' belongs to machine '\(machine.name)', whose disks follow its checkpoints; "
+                + "create, apply or delete those instead",
+            exitCode: ProgramFailure.failed)
     }
 }

@@ -34,6 +34,7 @@ struct DiskServeCommand: AsyncParsableCommand {
         // As long as it lives, nobody can start the machine whose disk is written here.
         let host = readOnly ? nil : try use.claimForWriting()
         if readOnly { try use.checkIsStill() } else { try DiskRecovery.finish(location.path, beneath: location.root) }
+        let claim = readOnly ? nil : try DiskClaim(on: location.path, beneath: location.root)
         let disk = try DiskChain.open(
             location.path, beneath: location.root, access: readOnly ? .readOnly : .readWrite, format: format)
         let server = NBDServer()
@@ -46,7 +47,7 @@ struct DiskServeCommand: AsyncParsableCommand {
             let exitCode = error.code == .invalidAddress ? ProgramFailure.wrongUse : ProgramFailure.failed
             throw ProgramFailure(error.description, exitCode: exitCode)
         }
-        defer { withExtendedLifetime((host, signals)) {} }
+        defer { withExtendedLifetime((host, claim, signals)) {} }
         var failure: (any Error)?
         do {
             try ProgramOutput.data("nbd+unix:///?socket=\(path.string.percentEncoded)")

@@ -1,7 +1,6 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import BlockStorage
 import Fermata
 import FermataEngine
 import QEMUDriver
@@ -19,14 +18,11 @@ struct DiskUse {
     init(of location: DiskLocation, _ format: DiskFormat) throws {
         self.location = location
         self.format = format
-        guard let lab = location.lab, let name = location.path.lastComponent?.string else { return }
-        for folder in try LabFolder.open(lab.path).machines() where location.path.starts(with: folder.path) {
-            let record = try MachineRecord(reading: folder)
-            machine = folder
-            for configuration in record.checkpoints.values
-            where configuration.disks.contains(where: { $0.path.lastName == name }) {
-                checkpoint = configuration.name
-            }
+        guard let folder = try location.machine, let name = location.path.lastComponent?.string else { return }
+        machine = folder
+        for configuration in try MachineRecord(reading: folder).checkpoints.values
+        where configuration.disks.contains(where: { $0.path.lastName == name }) {
+            checkpoint = configuration.name
         }
     }
 
@@ -39,7 +35,8 @@ struct DiskUse {
             throw ProgramFailure("'\(location.path)' is held by checkpoint '\(checkpoint)'; \(advice)")
         }
         let host = try machine.map { try MachineHost(of: $0, hypervisor: QEMUDriver()) }
-        if let child = try firstChild() {
+        let children = try DiskFamily.children(of: location.path, beneath: location.root, format: format)
+        if let child = children.first {
             throw ProgramFailure("'\(location.path)' is the parent of '\(child)'; \(advice)")
         }
         return host
@@ -51,20 +48,6 @@ struct DiskUse {
         throw ProgramFailure(
             "machine '\(machine.name)' is in use, and '\(location.path)' may change while it is read; turn it off first"
         )
-    }
-
-    /// A disk beneath the same folder that grew from this one.
-    private func firstChild() throws -> FilePath? {
-        let folder = try Folder(opening: location.root)
-        let identity = try DiskInfo.inspect(location.path, beneath: location.root, format: format).identity
-        guard let identity else { return nil }
-        for names in try folder.files(withExtensions: Set(format.extensions)) {
-            let path = names.reduce(into: folder.path) { $0.append($1) }
-            // What is no disk is nobody's child.
-            guard let info = try? DiskInfo.inspect(path, beneath: location.root) else { continue }
-            if info.parent?.identity == identity { return path }
-        }
-        return nil
     }
 }
 

@@ -15,7 +15,7 @@ struct ForeignConversion {
     let format: ForeignFormat
     let file: FilePath
 
-    /// Writes a disk into the file, which must not exist.
+    /// Writes a disk into the file, whatever it held.
     func write(_ source: DiskChain) throws {
         try serving(source) { uri in
             try run(["convert", "-f", "raw", "-O", format.rawValue, uri, file.string])

@@ -59,6 +59,7 @@ import Testing
         for (arguments, code, message) in [
             (["in.raw", "a.vhd"], 1 as Int32, "exists already"), (["b.avhd", "a.vhd", "--force"], 2, "read through"),
             (["a.vhd", "a.vhd", "--force"], 2, "read through"), (["in.raw", "a.txt"], 2, "names no format"),
+            (["in.raw", "a.vhd", "--force"], 1, "grew from this one"),
             (["in.raw", "a.img", "--format", "iso"], 2, "there is no format"), (["none.raw", "x.vhd"], 2, "no disk"),
         ] {
             let result = try await Program.fermata.run(["disk", "convert"] + arguments, in: folder.path)

@@ -57,6 +57,8 @@ import Testing
         try await serving("a.vhd", in: folder) { uri in
             let result = try await tool.run(["--flush", folder.path.appending("in.raw").string, uri])
             #expect(result.code == 0, "\(result)")
+            let busy = try await folder.fermata("disk", "resize", "a.vhd", "2M")
+            #expect(busy.code == 1 && busy.messages.contains("another command is changing the disk"), "\(busy)")
         }
         // Left behind by a server that died, the socket is replaced.
         try await serving("a.vhd", "--read-only", in: folder) { uri in

@@ -31,8 +31,7 @@ public struct DiskConversion: Hashable, Sendable {
         _ source: DiskChain, to target: FilePath, format: DiskFormat, kind: DiskKind = .dynamic,
         replacing: Bool = false, progress: DiskProgress? = nil
     ) throws(DiskError) -> DiskConversion {
-        let draft = try DiskDraft(of: target, replacing: replacing)
-        try protect(source, from: draft)
+        let draft = try DiskDraft(of: target, replacing: replacing, source: source)
         let disk = try draft.create(format: format, size: source.size, kind: kind)
         try checkSpace(for: source, draft, kind)
         let written = try reaching(target.string) { () throws(StorageError) in
@@ -42,14 +41,6 @@ public struct DiskConversion: Hashable, Sendable {
         }
         try draft.commit()
         return DiskConversion(target: draft.target, format: format, size: source.size, written: written)
-    }
-
-    /// Refuses to replace a disk that the source is read through, or that others grew from.
-    private static func protect(_ source: DiskChain, from draft: DiskDraft) throws(DiskError) {
-        guard !source.layers.contains(where: { $0.path == draft.target }) else {
-            throw DiskError(
-                .invalidArgument, path: draft.target.string, "the source is read through this file; choose another")
-        }
     }
 
     private static func checkSpace(
@@ -66,20 +57,5 @@ public struct DiskConversion: Hashable, Sendable {
         throw DiskError(
             .noSpace, path: draft.target.string, "there is too little space for the disk", field: "free bytes",
             expected: "\(needed)", found: "\(available)")
-    }
-}
-
-extension DiskDraft {
-    /// Makes the empty disk and opens it for writing.
-    public func create(
-        format: DiskFormat, size: UInt64, kind: DiskKind = .dynamic
-    ) throws(DiskError) -> DiskChain {
-        try format.create(at: path, size: size, kind: kind)
-        return try DiskChain.open(path, beneath: path.removingLastComponent(), access: .readWrite, format: format)
-    }
-
-    /// The bytes that may still be written where the disk lies.
-    func availableSpace() throws(StorageError) -> UInt64? {
-        try Folder(opening: path.removingLastComponent()).availableSpace(for: [path.lastComponent?.string ?? ""])
     }
 }

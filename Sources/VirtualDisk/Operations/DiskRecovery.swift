@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import BlockStorage
+package import BlockStorage
 public import SystemPackage
 
 /// Finishes operations that were cut off.
@@ -27,7 +27,7 @@ public enum DiskRecovery {
                 throw DiskError(
                     .unfinished, path: tree.path(of: journal.disk), "an interrupted operation cannot be finished")
             }
-            let claims = try claim([journal.disk], in: tree)
+            let claims = try claim([journal.disk], in: tree, isRecovering: true)
             defer { withExtendedLifetime(claims) {} }
             switch journal.kind {
             case .rewriting:
@@ -42,17 +42,25 @@ public enum DiskRecovery {
         return finished
     }
 
-    /// Keeps other commands away from files that are there.
-    static func claim(_ files: [[String]], in tree: any NamedFiles) throws(DiskError) -> [any Sendable] {
+    /// Keeps other commands away from disks, which must be as the caller has found them.
+    ///
+    /// - Parameter isRecovering: whether an operation on them was cut off, so that some may be gone.
+    static func claim(
+        _ files: [[String]], in tree: any NamedFiles, isRecovering: Bool = false
+    ) throws(DiskError) -> [any Sendable] {
         var claims: [any Sendable] = []
         for file in files {
             let name = tree.path(of: file)
-            // Without its file, an operation that was cut off has nobody to be protected from.
-            guard try reaching(name, { () throws(StorageError) in try tree.contains(file) }) else { continue }
+            guard try reaching(name, { () throws(StorageError) in try tree.contains(file) }) else {
+                // Without its file, an operation that was cut off has nobody to be protected from.
+                if isRecovering { continue }
+                throw DiskError(.inUse, path: name, "another command has taken the disk away meanwhile: look again")
+            }
             guard let claim = try reaching(name, { () throws(StorageError) in try tree.claim(file) }) else {
                 throw DiskError(.inUse, path: name, "another command is changing the disk: wait for its end")
             }
             claims.append(claim)
+            if !isRecovering { try DiskJournal.refuse(file, in: tree, isHidden: false) }
         }
         return claims
     }
