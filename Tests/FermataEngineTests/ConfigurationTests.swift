@@ -1,7 +1,9 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import FermataModel
+import Synchronization
 import Testing
 
 @testable import FermataEngine
@@ -17,6 +19,19 @@ struct ConfigurationTests {
             disks: (0..<disks).map { .init(name: "disk-\($0)", path: "/lab/web/Snapshots/X/\($0).avhd") },
             ancestors: [.random(), .random()], owner: .init(recipe: "first-lab", definition: "00ff"),
             checkpoint: checkpoint)
+    }
+
+    @Test func `configurations are written and read on many threads at once`() throws {
+        let configuration = Self.sample(disks: 2)
+        let text = configuration.xml()
+        let failures = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            for _ in 0..<500
+            where configuration.xml() != text || (try? Configuration(ElementTree(parsing: text))) != configuration {
+                failures.add(1, ordering: .relaxed)
+            }
+        }
+        #expect(failures.load(ordering: .relaxed) == 0)
     }
 
     @Test(arguments: [0, 1, 4, 5, 70])

@@ -36,9 +36,9 @@ extension Configuration {
         }
         addControllers(to: root)
         root.group("fermata") { addOwnElements(to: $0) }
-        let document = XMLDocument(rootElement: root)
-        document.characterEncoding = "utf-8"
-        return Array(document.xmlString(options: .nodePrettyPrint).utf8)
+        // No XMLDocument: Foundation's frees its elements after it, and they then read what is free already.
+        let text = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + root.xmlString(options: .nodePrettyPrint) + "\n"
+        return Array(text.utf8)
     }
 
     private func addControllers(to root: XMLElement) {
