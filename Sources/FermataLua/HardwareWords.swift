@@ -24,9 +24,21 @@ enum HardwareWords {
             try given.options.finish()
             throw WordError("disk '\(name.shortened(to: 100))' has no size: write disk { \"name\", size = \"64M\" }")
         }
-        let bytes = try size.size()
+        var disk = MachineDefinition.Disk(name: name, size: try size.size())
+        if let format = given.options.take("format") { disk.format = try self.format(format) }
         try given.options.finish()
-        return MachineDefinition.Disk(name: name, size: bytes)
+        return disk
+    }
+
+    private static func format(_ given: Given) throws -> MachineDefinition.Disk.Format {
+        let names = MachineDefinition.Disk.Format.allCases.map(\.rawValue)
+        let expected = names.map { "\"\($0)\"" }.joined(separator: " or ")
+        let text = try given.text(expected)
+        guard let format = MachineDefinition.Disk.Format(rawValue: text) else {
+            let hint = WordError.hint(for: text, among: names)
+            throw WordError("\(given.place): expected \(expected), got \"\(text.shortened(to: 60))\"\(hint)")
+        }
+        return format
     }
 
     /// The fields of `machine "name" { ... }`.

@@ -46,14 +46,32 @@ extension MachineDefinition.Boot {
 extension MachineDefinition.Disk {
     /// The disk as a JSON object.
     public var jsonValue: JSON {
-        ["name": .string(name), "size": .integer(size.bytes)]
+        .members([
+            "name": .string(name), "size": .integer(size.bytes),
+            "format": format == .vhd ? nil : .string(format.rawValue),
+        ])
     }
 
     init(json value: JSON, at path: String) throws(DocumentError) {
-        let reader = try ObjectReader(value, at: path, fields: ["name", "size"])
+        let reader = try ObjectReader(value, at: path, fields: ["name", "size", "format"])
         _ = try reader.required("size")
         self.init(
             name: try reader.string("name"),
-            size: ByteSize(bytes: try reader.integer("size", "a number of bytes") ?? 0))
+            size: ByteSize(bytes: try reader.integer("size", "a number of bytes") ?? 0),
+            format: try Format(in: reader))
+    }
+}
+
+extension MachineDefinition.Disk.Format {
+    fileprivate init(in reader: ObjectReader) throws(DocumentError) {
+        let text = try reader.optionalString("format") ?? Self.vhd.rawValue
+        guard let format = Self(rawValue: text) else {
+            let names = Self.allCases.map(\.rawValue)
+            throw DocumentError(
+                .value, path: reader.path(of: "format"),
+                "expected \(names.map { "\"\($0)\"" }.joined(separator: " or ")), "
+                    + "found \"\(text.shortened(to: 60))\"\(Spelling.hint(for: text, among: names))")
+        }
+        self = format
     }
 }

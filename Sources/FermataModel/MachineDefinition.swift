@@ -52,11 +52,22 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
         public var name: String
         /// Its size, a multiple of 512 bytes.
         public var size: ByteSize
+        /// How its file and those of its checkpoints store it.
+        public var format: Format
 
         /// Makes a disk description.
-        public init(name: String, size: ByteSize) {
+        public init(name: String, size: ByteSize, format: Format = .vhd) {
             self.name = name
             self.size = size
+            self.format = format
+        }
+
+        /// How a disk's files store it.
+        public enum Format: String, Hashable, Sendable, Codable, CaseIterable {
+            /// Virtual Hard Disk: up to 2040 GiB.
+            case vhd
+            /// Virtual Hard Disk version 2: up to 64 TiB, and a log for its own structures.
+            case vhdx
         }
     }
 }

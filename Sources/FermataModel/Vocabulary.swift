@@ -53,9 +53,10 @@ public enum Vocabulary {
             subject: .definition,
             parameters: [
                 .positional("name", "its name, unique in the machine"), .positional("size", "a multiple of 512 bytes"),
+                .labelled("format", "how its files store it: vhd, or vhdx", unlessSaid: "vhd"),
             ],
-            swiftExample: "Disk(\"system\", .mebibytes(64))",
-            luaExample: "disks = { disk { \"system\", size = \"64M\" } }"),
+            swiftExample: "Disk(\"system\", .mebibytes(64), format: .vhdx)",
+            luaExample: "disks = { disk { \"system\", size = \"64M\", format = \"vhdx\" } }"),
     ]
 
     private static let power: [Word] = [

@@ -12,10 +12,16 @@ struct DefinitionCheck {
     static let largestMemory: ByteSize = .gibibytes(16 << 10)
     /// The most disks that a machine has room for.
     static let mostDisks: Int = 27
-    /// The largest disk that a VHD can be.
-    static let largestDisk: ByteSize = .gibibytes(2040)
     /// The largest number of processors that machines are tested with.
     static let mostProcessors: Int = 255
+
+    /// The largest disk that a format can hold.
+    static func largestDisk(_ format: MachineDefinition.Disk.Format) -> ByteSize {
+        switch format {
+        case .vhd: .gibibytes(2040)
+        case .vhdx: .gibibytes(64 << 10)
+        }
+    }
 
     func check(_ findings: inout Findings) {
         if let problem = CheckpointName(recipe.name).problem {
@@ -114,10 +120,12 @@ struct DefinitionCheck {
                     suggestion: "give each its own name")
             }
             check(disk.size, of: "size of \(subject)", unit: ByteSize(bytes: 512), place, &findings)
-            if disk.size > Self.largestDisk {
+            let largest = Self.largestDisk(disk.format)
+            if disk.size > largest {
                 findings.error(
                     .invalidValue, place,
-                    "size of \(subject) is \(disk.size), and a VHD holds at most \(Self.largestDisk)")
+                    "size of \(subject) is \(disk.size), and a \(disk.format.rawValue.uppercased()) "
+                        + "holds at most \(largest)")
             }
         }
     }

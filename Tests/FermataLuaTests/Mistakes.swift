@@ -97,6 +97,10 @@ struct Mistake: CustomTestStringConvertible {
             #"machine "db" { disks = { disk { "d" } } }"#,
             #"lab.lua:2: error: disk 'd' has no size: write disk { "name", size = "64M" }"#),
         Mistake(
+            #"machine "db" { disks = { disk { "d", size = "1M", format = "vdhx" } } }"#,
+            #"lab.lua:2: error: bad option 'format' of 'disk': expected "vhd" or "vhdx", got "vdhx"; did you mean 'vhdx'?"#
+        ),
+        Mistake(
             #"machine "db" { disks = { disk { "d", sise = "1M" } } }"#,
             "lab.lua:2: error: unknown option 'sise' of 'disk'; did you mean 'size'?"),
         Mistake(

@@ -99,7 +99,7 @@ import struct FermataModel.Expectation
             Memory(.mebibytes(256))
             Processors(2)
             Boot(.kernel("vmlinuz", initrd: "initrd.gz", arguments: "console=ttyS0"))
-            Disk("system", .mebibytes(64))
+            Disk("system", .mebibytes(64), format: .vhdx)
         }
         #expect(recipe.withoutLocations.machines.last == Recipe("") { swift }.withoutLocations.machines.last)
         let source = try String(contentsOfFile: #filePath, encoding: .utf8)
@@ -110,7 +110,7 @@ import struct FermataModel.Expectation
 
     @Test func `every form of a machine is the same machine`() throws {
         let forms = [
-            #"machine "db" { disks = { disk { "d", size = "1M" } }, memory = "1G" }"#,
+            #"machine "db" { disks = { disk { "d", size = "1M", format = "vhd" } }, memory = "1G" }"#,
             #"machine("db", { disks = { disk("d", { size = 1048576 }) }, memory = 1 << 30 })"#,
             #"local db = machine("db"); db { memory = "1024MiB", disks = { disk { "d", size = "1024K" } } }"#,
             "local size = { size = '1048576' }\nmachine 'db' { memory = 2^30, disks = { disk('d', size) } }",

@@ -10,7 +10,10 @@ import Testing
             name: "lab",
             machines: [
                 MachineDefinition(
-                    name: "web", boot: .init(kernel: "guest/vmlinuz"), disks: [.init(name: "a", size: .mebibytes(64))],
+                    name: "web", boot: .init(kernel: "guest/vmlinuz"),
+                    disks: [
+                        .init(name: "a", size: .mebibytes(64)), .init(name: "b", size: .mebibytes(1), format: .vhdx),
+                    ],
                     at: SourceLocation(file: "lab.lua", line: 1))
             ],
             steps: [
@@ -35,6 +38,11 @@ import Testing
                         {
                           "name": "a",
                           "size": 67108864
+                        },
+                        {
+                          "format": "vhdx",
+                          "name": "b",
+                          "size": 1048576
                         }
                       ],
                       "memory": 268435456,
@@ -121,6 +129,10 @@ import Testing
         (
             document(machine: #"{"name": "web", "disks": [{"name": "a"}]}"#),
             "machines[0].disks[0]: the field \"size\" is missing"
+        ),
+        (
+            document(machine: #"{"name": "web", "disks": [{"name": "a", "size": 512, "format": "vdhx"}]}"#),
+            "machines[0].disks[0].format: expected \"vhd\" or \"vhdx\", found \"vdhx\"; did you mean \"vhdx\"?"
         ),
         (document(machine: #"{"name": "web", "kernel": "x"}"#), "machines[0]: unknown field \"kernel\""),
         (

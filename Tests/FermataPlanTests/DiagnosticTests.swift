@@ -198,13 +198,17 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
                 $0.disks = [
                     .init(name: "a", size: ByteSize(bytes: 0)), .init(name: "a", size: ByteSize(bytes: 1000)),
                     .init(name: "-", size: .gibibytes(2041)),
+                    .init(name: "most", size: .gibibytes(64 << 10), format: .vhdx),
+                    .init(name: "more", size: .gibibytes(64 << 10 | 1), format: .vhdx),
                 ]
             },
             "first-lab.lua:3: error: size of disk 'a' of machine 'web' is 0; give it at least 512 B",
             "first-lab.lua:3: error: two disks of machine 'web' are named 'a'; give each its own name",
             "first-lab.lua:3: error: size of disk 'a' of machine 'web' is 1000 B; it must be a multiple of 512 B",
             "first-lab.lua:3: error: the name of disk '-' of machine 'web' must begin with a letter or digit",
-            "first-lab.lua:3: error: size of disk '-' of machine 'web' is 2041 GiB, and a VHD holds at most 2040 GiB"),
+            "first-lab.lua:3: error: size of disk '-' of machine 'web' is 2041 GiB, and a VHD holds at most 2040 GiB",
+            "first-lab.lua:3: error: size of disk 'more' of machine 'web' is 65537 GiB, "
+                + "and a VHDX holds at most 64 TiB"),
         WrongInput(
             "missing boot files", machine: { $0.boot = .init(kernel: "guest/vmlinux", initrd: "/no/initrd") },
             "first-lab.lua:3: error: kernel 'guest/vmlinux' of machine 'web' does not exist; "

@@ -13,6 +13,7 @@ import SystemPackage
 /// ```
 /// lab-host LAB MACHINE OPERATION...
 ///   create=GUEST        makes the lab and the machine, from the guest's folder
+///   create-vhdx=GUEST   the same with a VHDX as its disk
 ///   recreate=GUEST      puts another machine in the machine's place
 ///   open                does nothing but take hold of the machine
 ///   start  off  revert
@@ -56,12 +57,15 @@ import SystemPackage
     private mutating func perform(_ operation: String) async throws -> String {
         let parts = operation.split(separator: "=", maxSplits: 1).map(String.init)
         let value = parts.count > 1 ? parts[1] : ""
-        if parts[0] == "create" || parts[0] == "recreate" {
-            try create(guest: FilePath(value), again: parts[0] == "recreate")
+        switch parts[0] {
+        case "create": try create(guest: FilePath(value))
+        case "create-vhdx": try create(guest: FilePath(value), format: .vhdx)
+        case "recreate": try create(guest: FilePath(value), again: true)
+        default: break
         }
         let host = try held()
         switch parts[0] {
-        case "create", "recreate", "open": break
+        case "create", "create-vhdx", "recreate", "open": break
         case "start":
             try await host.start()
             _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
@@ -86,13 +90,15 @@ import SystemPackage
         return await host.files.now.disks.first?.path ?? ""
     }
 
-    private func create(guest: FilePath, again isAgain: Bool) throws {
+    private func create(
+        guest: FilePath, format: MachineDefinition.Disk.Format = .vhd, again isAgain: Bool = false
+    ) throws {
         let definition = MachineDefinition(
             name: name, memory: .mebibytes(192), processors: 1,
             boot: .init(
                 kernel: "vmlinuz", initrd: "initrd.gz",
                 arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"),
-            disks: [.init(name: "system", size: .mebibytes(64))])
+            disks: [.init(name: "system", size: .mebibytes(64), format: format)])
         let lab = try LabFolder.create(folder.path)
         _ = try lab.createMachine(
             definition, replacing: isAgain ? lab.machine(name).identity() : nil, file: { guest.appending($0) })

@@ -25,7 +25,7 @@ extension CrashLab {
         let entries = try Set(FileSystem.entries(of: machineFolder.snapshots))
         #expect(entries == expected)
         let found = try Set(FileSystem.entries(of: machineFolder.differencingDisks(of: record.id)))
-        #expect(found == disks.filter { $0.hasSuffix(".avhd") })
+        #expect(found == disks.filter { $0.contains(".avhd") })
         #expect(try FileSystem.entries(of: folder).allSatisfy { !$0.hasSuffix(".new") })
         #expect(try FileSystem.entries(of: lab.cache).allSatisfy { !$0.hasSuffix(".new") })
     }

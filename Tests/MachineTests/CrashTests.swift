@@ -93,11 +93,13 @@ import Testing
         #expect(try leftovers() == [])
     }
 
-    @Test func `a host killed at random moments leaves the state before or after`() async throws {
+    @Test(arguments: isLong ? ["create", "create-vhdx"] : ["create-vhdx"])
+    func `a host killed at random moments leaves the state before or after`(creation: String) async throws {
         let lab = CrashLab()
         _ = try await lab.host(
             [
-                "create=\(try TinyGuest.find().folder)", "start", Self.witness, "tick=3", "checkpoint=first", "tick=3",
+                "\(creation)=\(try TinyGuest.find().folder)", "start", Self.witness, "tick=3", "checkpoint=first",
+                "tick=3",
             ], comment: "boot")
         var seed = UInt64.random(in: 0...UInt64.max)
         if let text = ProcessInfo.processInfo.environment["FERMATA_TEST_SEED"] { seed = UInt64(text) ?? seed }

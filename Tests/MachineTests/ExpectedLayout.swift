@@ -16,7 +16,9 @@ struct ExpectedLayout {
     /// The configurations, and what a reader finds in each.
     private(set) var configurations: [FilePath: JSON] = [:]
 
-    init(lab: FilePath, machine: JSON, checkpoints: [JSON]) throws {
+    init(
+        lab: FilePath, machine: JSON, checkpoints: [JSON], _ format: MachineDefinition.Disk.Format
+    ) throws {
         let found = try Self.found(in: lab)
         var expected = Self.folders([".", "Boot", "Lab Checkpoints", ".journal", ".cache", ".trash"])
         expected["store.json"] = "600"
@@ -33,7 +35,7 @@ struct ExpectedLayout {
             ])
         ) { $1 }
         expected["\(name)/Virtual Machines/\(id).xml"] = "600"
-        expected["\(name)/\(name).vhd"] = "600"
+        expected["\(name)/\(name).\(format.rawValue)"] = "600"
         let prefix = lab.string + "/"
         for document in [machine] + checkpoints {
             for path in document["disks"]?.elements.flatMap({ $0.paths("chain") }) ?? [] {

@@ -7,7 +7,7 @@ public struct Disk: Hashable, Sendable, MachineComponent {
     public let parts: [MachinePart]
 
     /// Gives a machine a disk, its size a multiple of 512 bytes.
-    public init(_ name: String, _ size: ByteSize) {
-        parts = [.disk(MachineDefinition.Disk(name: name, size: size))]
+    public init(_ name: String, _ size: ByteSize, format: MachineDefinition.Disk.Format = .vhd) {
+        parts = [.disk(MachineDefinition.Disk(name: name, size: size, format: format))]
     }
 }

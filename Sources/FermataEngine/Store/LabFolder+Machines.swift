@@ -80,10 +80,14 @@ extension LabFolder {
         }
         var disks: [Configuration.Disk] = []
         for (index, disk) in definition.disks.enumerated() {
-            let path = target.baseDisk(disk.name, isFirst: index == 0, fileExtension: "vhd")
+            let path = target.baseDisk(disk.name, isFirst: index == 0, fileExtension: disk.format.rawValue)
             guard let name = path.lastComponent else { continue }
-            try VHD.create(
-                at: unfinished.appending(name), size: disk.size.bytes, kind: .dynamic, permissions: .ownerReadWrite)
+            let format: DiskFormat
+            switch disk.format {
+            case .vhd: format = .vhd
+            case .vhdx: format = .vhdx
+            }
+            try format.create(at: unfinished.appending(name), size: disk.size.bytes, permissions: .ownerReadWrite)
             disks.append(Configuration.Disk(name: disk.name, path: path.string))
         }
         let configuration = Configuration(
