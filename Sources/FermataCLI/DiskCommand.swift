@@ -10,7 +10,8 @@ struct DiskCommand: AsyncParsableCommand {
         subcommands: [
             DiskInfoCommand.self, DiskCheckCommand.self, DiskCreateCommand.self, DiskConvertCommand.self,
             DiskMergeCommand.self,
-            DiskMapCommand.self, DiskDiffCommand.self, DiskResizeCommand.self, DiskSetParentCommand.self,
+            DiskMapCommand.self, DiskDiffCommand.self, DiskResizeCommand.self, DiskCompactCommand.self,
+            DiskSetParentCommand.self,
             DiskServeCommand.self,
         ])
 }

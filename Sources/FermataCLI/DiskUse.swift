@@ -42,6 +42,13 @@ struct DiskUse {
         return host
     }
 
+    /// Makes sure that no machine writes to the disk while its file is made anew, reading as before.
+    ///
+    /// - Returns: what keeps the disk's machine from being started.
+    func claimForReplacing() throws -> MachineHost? {
+        try machine.map { try MachineHost(of: $0, hypervisor: QEMUDriver()) }
+    }
+
     /// Makes sure that no machine writes to the disk now.
     func checkIsStill() throws(ProgramFailure) {
         guard let machine, checkpoint == nil, machine.isInUse else { return }

@@ -72,7 +72,7 @@ import Testing
     }
 
     /// Serves a disk while a body runs, ends the server with SIGTERM, and expects exit code 0.
-    private func serving(
+    func serving(
         _ arguments: String..., in folder: TestFolder, _ body: @escaping @Sendable (String) async throws -> Void
     ) async throws {
         let result = try await Subprocess.run(

@@ -9,7 +9,7 @@ import Testing
         [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["checkpoint"], ["checkpoint", "list"],
         ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"], ["disk", "create"],
         ["disk", "serve"], ["disk", "merge"], ["disk", "convert"], ["disk", "check"], ["disk", "map"],
-        ["disk", "diff"], ["disk", "resize"], ["disk", "set-parent"],
+        ["disk", "diff"], ["disk", "resize"], ["disk", "compact"], ["disk", "set-parent"],
     ])
     func `help is what it was`(_ command: [String]) async throws {
         let folder = try TestFolder()

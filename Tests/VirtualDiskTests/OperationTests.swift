@@ -10,7 +10,7 @@ import Testing
 
 struct OperationTests {
     /// Lets an operation be cut off everywhere, and expects what it leaves to be one of two states.
-    private func cutOff(
+    func cutOff(
         _ files: [String: [UInt8]], _ leaf: String, _ operation: (RecordingTree) throws -> Void,
         check: (RecordingTree, String) throws -> Void
     ) throws {

@@ -98,7 +98,17 @@ struct DiskCopy {
         return written
     }
 
-    private static func isZero(_ buffer: [UInt8], _ start: Int, _ count: Int) -> Bool {
+    /// Whether two buffers begin with the same bytes.
+    static func isSame(_ one: [UInt8], _ other: [UInt8], _ count: Int) -> Bool {
+        unsafe one.withUnsafeBytes { one in
+            unsafe other.withUnsafeBytes { other in
+                guard let left = one.baseAddress, let right = other.baseAddress else { return true }
+                return unsafe memcmp(left, right, count) == 0
+            }
+        }
+    }
+
+    static func isZero(_ buffer: [UInt8], _ start: Int, _ count: Int) -> Bool {
         unsafe buffer.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress, count > 0 else { return true }
             let first = unsafe base + start

@@ -18,7 +18,9 @@ public final class DiskDraft: Sendable {
     /// The file until then.
     public let path: FilePath
 
-    private let folder: Folder
+    private let tree: any NamedFiles
+    private let place: [String]
+    private let temporary: [String]
     private let replacing: Bool
     /// What keeps other drafts away from the file; without it the file is none of ours.
     private let claim: Mutex<(any Sendable)?> = Mutex(nil)
@@ -28,7 +30,7 @@ public final class DiskDraft: Sendable {
     /// - Parameters:
     ///   - replacing: whether a file that is in place already may be replaced; never one from which others grew.
     ///   - source: what the disk is made from, none of whose files is replaced.
-    public init(of target: FilePath, replacing: Bool, source: DiskChain? = nil) throws(DiskError) {
+    public convenience init(of target: FilePath, replacing: Bool, source: DiskChain? = nil) throws(DiskError) {
         guard let name = target.lastComponent?.string else {
             throw DiskError(.invalidArgument, path: target.string, "this is no file's path")
         }
@@ -36,21 +38,46 @@ public final class DiskDraft: Sendable {
         let folder = try reaching(target.string) { () throws(StorageError) in
             try Folder(opening: parent.isEmpty ? "." : parent)
         }
-        self.folder = folder
+        try Self.protect(folder.path.appending(name), source)
+        try self.init(of: [name], in: folder, replacing: replacing)
+    }
+
+    /// Chooses the temporary name in any tree of files, and removes what a crash left there.
+    init(of place: [String], in tree: any NamedFiles, replacing: Bool) throws(DiskError) {
+        self.tree = tree
+        self.place = place
         self.replacing = replacing
-        self.target = folder.path.appending(name)
-        path = folder.path.appending(".\(name).fermata-new")
-        let temporary = [path.lastComponent?.string ?? ""]
-        try Self.protect(self.target, source)
-        try reaching(target.string) { () throws(StorageError) in
-            if !replacing, try folder.contains([name]) {
+        temporary = Self.temporary(for: place)
+        target = FilePath(tree.path(of: place))
+        path = FilePath(tree.path(of: temporary))
+        try reaching(target.string) { [temporary, target] () throws(StorageError) in
+            if !replacing, try tree.contains(place) {
                 throw StorageError(.io, name: target.string, detail: "exists already", errno: .fileExists)
             }
-            guard try folder.contains(temporary) else { return }
-            guard let stale = try folder.claim(temporary) else { throw Self.isBeingMade(target) }
-            try folder.remove(temporary)
-            withExtendedLifetime(stale) {}
+            guard try Self.discard(temporary, in: tree) else { throw Self.isBeingMade(target) }
         }
+    }
+
+    private static func temporary(for place: [String]) -> [String] {
+        place.dropLast() + [".\(place.last ?? "").fermata-new"]
+    }
+
+    /// Removes what a crash left of the draft of a disk, which nobody else may be changing now.
+    static func discard(of place: [String], in tree: any NamedFiles) throws(DiskError) {
+        _ = try reaching(tree.path(of: place)) { () throws(StorageError) in
+            try discard(temporary(for: place), in: tree)
+        }
+    }
+
+    /// Removes a draft that nobody has claimed.
+    ///
+    /// - Returns: whether there is none any more.
+    private static func discard(_ temporary: [String], in tree: any NamedFiles) throws(StorageError) -> Bool {
+        guard try tree.contains(temporary) else { return true }
+        guard let stale = try tree.claim(temporary) else { return false }
+        try tree.remove(temporary)
+        withExtendedLifetime(stale) {}
+        return true
     }
 
     /// Refuses to replace a disk through which the source or others are read.
@@ -72,7 +99,7 @@ public final class DiskDraft: Sendable {
 
     deinit {
         guard claim.withLock({ $0 != nil }) else { return }
-        try? folder.remove([path.lastComponent?.string ?? ""])
+        try? tree.remove(temporary)
     }
 
     private static func isBeingMade(_ target: FilePath) -> StorageError {
@@ -81,10 +108,17 @@ public final class DiskDraft: Sendable {
 
     /// Makes an empty file, for who fills it by its path.
     public func makeEmpty() throws(DiskError) {
-        try reaching(target.string) { () throws(StorageError) in
-            _ = try folder.create([path.lastComponent?.string ?? ""])
+        try reaching(target.string) { () throws(StorageError) in _ = try tree.create(temporary) }
+        try takeHold()
+    }
+
+    /// Makes an empty file that is as accessible as the one whose place it will take.
+    func makeSuccessor() throws(DiskError) -> any ByteStore {
+        let store = try reaching(target.string) { () throws(StorageError) in
+            try tree.create(temporary, asAccessibleAs: place)
         }
         try takeHold()
+        return store
     }
 
     /// Makes the empty disk and opens it for writing.
@@ -93,7 +127,7 @@ public final class DiskDraft: Sendable {
     ) throws(DiskError) -> DiskChain {
         try format.create(at: path, size: size, kind: kind)
         try takeHold()
-        let disk = try DiskChain.open(path, beneath: folder.path, access: .readWrite, format: format)
+        let disk = try DiskChain.open(path, beneath: path.containingFolder, access: .readWrite, format: format)
         // Between the two, another command may have taken the file for a leftover and made its own.
         guard disk.size == size else { throw DiskError(Self.isBeingMade(target), path: target.string) }
         return disk
@@ -101,13 +135,13 @@ public final class DiskDraft: Sendable {
 
     /// The bytes that may still be written where the disk lies.
     func availableSpace() throws(StorageError) -> UInt64? {
-        try folder.availableSpace(for: [path.lastComponent?.string ?? ""])
+        try tree.availableSpace(for: temporary)
     }
 
     /// Claims the file that was just made.
     private func takeHold() throws(DiskError) {
         let found = try reaching(target.string) { () throws(StorageError) in
-            guard let found = try folder.claim([path.lastComponent?.string ?? ""]) else {
+            guard let found = try tree.claim(temporary) else {
                 throw Self.isBeingMade(target)
             }
             return found
@@ -117,11 +151,10 @@ public final class DiskDraft: Sendable {
 
     /// Puts the complete file in place; it is durable with its name on return.
     public func commit() throws(DiskError) {
-        let temporary = [path.lastComponent?.string ?? ""]
         try reaching(target.string) { () throws(StorageError) in
-            try FileStore(opening: path, access: .readWrite).synchronizeWhole()
-            try folder.rename(temporary, to: [target.lastComponent?.string ?? ""], replacing: replacing)
-            try folder.synchronize()
+            try tree.open(temporary, access: .readWrite).synchronize()
+            try tree.rename(temporary, to: place, replacing: replacing)
+            try tree.synchronizeFolder(of: place)
         }
         claim.withLock { $0 = nil }
     }

@@ -14,6 +14,18 @@ extension DiskFormat {
         }
     }
 
+    /// Whether a child can say that a block is zeros without storing it.
+    var hasZeroBlocks: Bool { self == .vhdx }
+
+    /// How a disk's file is laid out when it stores what need be stored alone.
+    func compacting(_ store: any ByteStore, _ survey: DiskSurvey) throws(DiskError) -> DiskLayout {
+        switch name {
+        case .vhd: return try VHD.compacting(store, survey)
+        case .vhdx: return try VHDX.compacting(store, survey)
+        case .raw: throw DiskError(.invalidArgument, path: store.name, "a raw disk has no blocks")
+        }
+    }
+
     /// The steps that make a disk another one: with an identity, and a parent or none.
     ///
     /// They leave its data where it is.

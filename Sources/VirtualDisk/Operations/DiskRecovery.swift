@@ -39,7 +39,19 @@ public enum DiskRecovery {
             }
             finished.append(journal.disk)
         }
+        try discardDraft(of: location, in: tree)
         return finished
+    }
+
+    /// Removes what an operation left that was making a disk anew and had not put it in place.
+    private static func discardDraft(of disk: [String], in tree: any NamedFiles) throws(DiskError) {
+        let claim = try reaching(tree.path(of: disk)) { () throws(StorageError) in
+            try tree.contains(disk) ? try tree.claim(disk) : nil
+        }
+        // Whoever has the disk may be making the draft now.
+        guard let claim else { return }
+        try DiskDraft.discard(of: disk, in: tree)
+        withExtendedLifetime(claim) {}
     }
 
     /// Keeps other commands away from disks, which must be as the caller has found them.

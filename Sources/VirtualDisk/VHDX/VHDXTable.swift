@@ -37,6 +37,9 @@ struct VHDXTable: Sendable {
 
     var pageCount: Int { entries.groupCount }
 
+    /// Whether a page has anything.
+    func hasPage(_ page: Int) -> Bool { entries.hasGroup(page) }
+
     var chunkCount: Int { (blocks - 1) >> ratioBits + 1 }
 
     func index(ofBlock block: Int) -> Int { block + block >> ratioBits }
