@@ -48,6 +48,7 @@ extension DiskInfo {
                 ])
             },
             "chain": .array(chain.map { .string($0.string) }),
+            "links": .array(links.map(\.json)),
         ])
     }
 
@@ -62,6 +63,7 @@ extension DiskInfo {
             rows.append(["", parent.identity.description])
         }
         for (index, path) in chain.dropFirst().enumerated() { rows.append([index == 0 ? "chain" : "", path.string]) }
+        for link in links { rows += link.rows }
         return table(rows)
     }
 }

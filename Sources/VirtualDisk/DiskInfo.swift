@@ -44,6 +44,8 @@ public struct DiskInfo: Sendable {
     public var parent: Parent?
     /// The absolute paths from the leaf to the base, or as far as they can be followed.
     public var chain: [FilePath]
+    /// What speaks for each of the parents in the chain, the leaf's first.
+    public var links: [DiskLink]
     /// Why the chain cannot be followed to its base.
     public var problem: DiskError?
     /// What is odd about the disks.
@@ -76,6 +78,6 @@ public struct DiskInfo: Sendable {
                 return Parent(
                     identity: link.identity, path: isThere ? chain[1] : place,
                     relation: isThere ? .ok : problem?.code == .parentMismatch ? .mismatch : .missing, link: link)
-            }, chain: chain, problem: problem, warnings: walk.warnings)
+            }, chain: chain, links: walk.links, problem: problem, warnings: walk.warnings)
     }
 }

@@ -38,6 +38,55 @@ import Testing
         #expect(try orphan.json["parent"]?["relation"] == "missing")
     }
 
+    @Test(arguments: ["vhd", "vhdx"])
+    func `the evidence for every parent of a chain is told`(_ format: String) async throws {
+        let folder = try TestFolder()
+        let path = folder.path.string
+        #expect(try await folder.fermata("disk", "create", "a.\(format)", "--size", "4M").code == 0)
+        #expect(try await folder.fermata("disk", "create", "b.a\(format)", "--parent", "a.\(format)").code == 0)
+        #expect(try await folder.fermata("disk", "create", "c.a\(format)", "--parent", "b.a\(format)").code == 0)
+        let info = try await folder.fermata("disk", "info", "c.a\(format)", "--json").json
+        let base = try await folder.fermata("disk", "info", "a.\(format)", "--json").json
+        #expect(base["links"] == .array([]))
+        let links = try #require(info["links"]).elements
+        #expect(links.map { $0["child"]?.text } == ["\(path)/c.a\(format)", "\(path)/b.a\(format)"])
+        for (link, name) in zip(links, ["b.a\(format)", "a.\(format)"]) {
+            #expect(link["relation"] == "ok" && link["found"]?["path"] == .string("\(path)/\(name)"))
+            #expect(link["found"]?["by"] == "path" && link["found"]?["through"] == .string(".\\\(name)"))
+            #expect(link["recorded"]?["relativePaths"] == .array([.string(".\\\(name)")]))
+            #expect(link["agrees"]?["id"] == .bool(true))
+            #expect(link["recorded"]?["id"] == link["found"]?["id"])
+            #expect(link["agrees"]?["time"] == (format == "vhd" ? .bool(true) : nil))
+            #expect(link["recorded"]?["name"] == (format == "vhd" ? .string(name) : nil))
+        }
+        #expect(links[1]["found"]?["id"] == base["id"])
+
+        // Elsewhere, changed at another time; then another disk in its place; then none.
+        try FileManager.default.createDirectory(atPath: "\(path)/old", withIntermediateDirectories: false)
+        try FileManager.default.moveItem(atPath: "\(path)/a.\(format)", toPath: "\(path)/old/moved.\(format)")
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 1_500_000_000)], ofItemAtPath: "\(path)/old/moved.\(format)"
+        )
+        let moved = try await folder.fermata("disk", "info", "c.a\(format)", "--json")
+        let evidence = try #require(try moved.json["links"]?.elements.last)
+        #expect(evidence["found"]?["by"] == "identity" && evidence["found"]?["time"] == .integer(1_500_000_000))
+        #expect(evidence["agrees"]?["time"] == (format == "vhd" ? .bool(false) : nil))
+        let text = try await folder.fermata("disk", "info", "c.a\(format)").output
+        #expect(text.contains("through its identity") && text.contains("changed 2017-07-14T02:40:00Z"), "\(text)")
+        #expect(text.contains(format == "vhd" ? "not when it was recorded" : "linkage"))
+
+        #expect(try await folder.fermata("disk", "create", "other.\(format)", "--size", "4M").code == 0)
+        try FileManager.default.moveItem(atPath: "\(path)/other.\(format)", toPath: "\(path)/a.\(format)")
+        try FileManager.default.removeItem(atPath: "\(path)/old/moved.\(format)")
+        let other = try await folder.fermata("disk", "info", "c.a\(format)", "--json")
+        let wrong = try #require(try other.json["links"]?.elements.last)
+        #expect(wrong["relation"] == "mismatch" && wrong["agrees"]?["id"] == .bool(false))
+        #expect(wrong["found"]?["path"] == .string("\(path)/a.\(format)"))
+        try FileManager.default.removeItem(atPath: "\(path)/a.\(format)")
+        let gone = try await folder.fermata("disk", "info", "c.a\(format)")
+        #expect(gone.code == 0 && gone.output.contains("found       nothing"), "\(gone)")
+    }
+
     @Test func `others read the disks that are made`() async throws {
         let tool = Tool("qemu-img")
         guard tool.isInstalled else { return print("skipped: there is no qemu-img") }

@@ -45,6 +45,24 @@ struct DiskInfoTests {
         #expect(info.problem?.code == .parentMismatch)
     }
 
+    @Test func `every parent is told with what speaks for it`() throws {
+        let info = try inspect(disks.leaf)
+        #expect(info.links.map(\.child) == [disks.leaf, disks.middle])
+        #expect(info.links.map { $0.found?.path } == [disks.middle, disks.base])
+        #expect(info.links.map { $0.found?.way } == [.path(".\\middle.avhd"), .path(".\\base.vhd")])
+        #expect(info.links.allSatisfy { $0.relation == .ok && $0.hasSameIdentity == true && $0.hasSameTime == true })
+        // Its path leads nowhere, its name to the parent.
+        try disks.edit(disks.leaf) { $0.putParentPath(".\\nowhere.avhd") }
+        try FileStore(opening: disks.base, access: .readWrite).setModificationTime(1_500_000_000)
+        let again = try inspect(disks.leaf).links
+        #expect(again.map { $0.found?.way } == [.name("middle.avhd"), .path(".\\base.vhd")])
+        #expect(again.map(\.hasSameTime) == [true, false] && again[1].found?.modificationTime == 1_500_000_000)
+        #expect(again[0].recorded.relativePaths == [".\\nowhere.avhd"])
+        try FileManager.default.removeItem(atPath: disks.middle.string)
+        let missing = try inspect(disks.leaf).links
+        #expect(missing.map(\.relation) == [.missing] && missing[0].found == nil)
+    }
+
     @Test func `trouble further down leaves the parent as it is`() throws {
         try FileManager.default.removeItem(atPath: disks.base.string)
         let info = try inspect(disks.leaf)

@@ -21,6 +21,8 @@ struct ChainWalk {
     /// The images found so far, the leaf first.
     private(set) var images: [any DiskImage] = []
     private(set) var warnings: [DiskWarning] = []
+    /// What speaks for each of the parents, the leaf's first.
+    private(set) var links: [DiskLink] = []
 
     init(_ tree: any FileTree, root: FilePath?, resolver: ParentResolver?) {
         self.tree = tree
@@ -43,6 +45,7 @@ struct ChainWalk {
             store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity)
         images = [image]
         warnings = image.warnings
+        links = []
     }
 
     /// Opens the parents, one after the other.
@@ -66,13 +69,12 @@ struct ChainWalk {
                     .sizeMismatch, path: name, "the disk and its parent have different sectors",
                     field: "logical sector size", expected: "\(parent.sectorSize)", found: "\(child.sectorSize)")
             }
-            let status = try reaching(parent.store.name) { () throws(StorageError) in try parent.store.status() }
-            if let recorded = link.modificationTime, VHD.timestamp(status.modificationTime) != VHD.timestamp(recorded) {
+            if let evidence = links.last, let found = evidence.found, evidence.hasSameTime == false {
                 warnings.append(
                     DiskWarning(
                         .parentTimestamp, path: name,
-                        "the parent \(parent.store.name) was changed at \(status.modificationTime), "
-                            + "but the disk recorded \(recorded) seconds since 1970"))
+                        "the parent \(parent.store.name) was changed at \(found.modificationTime), but the disk "
+                            + "recorded \(link.modificationTime ?? 0) seconds since 1970"))
             }
             warnings += parent.warnings
             images.append(parent)
@@ -80,25 +82,32 @@ struct ChainWalk {
     }
 
     private mutating func find(_ link: ParentLink, of child: any DiskImage) throws(DiskError) -> any DiskImage {
+        var evidence = DiskLink(child: FilePath(child.store.name), format: child.format, recorded: link)
+        defer { links.append(evidence) }
         var other: (any DiskImage)?
-        var candidates: [[String]] = []
+        var candidates: [(location: [String], way: DiskLink.Way)] = []
         for text in link.relativePaths {
             guard let location = LabPath.resolve(text, from: child.location) else {
                 throw DiskError(
                     .outsideLab, path: child.store.name, "the path to the parent leads out of the lab",
                     field: "parent locator", found: DiskChain.printable(text))
             }
-            candidates.append(location)
+            candidates.append((location, .path(text)))
         }
-        if let name = LabPath.lastName(link.name) { candidates.append(child.location.dropLast() + [name]) }
-        for location in candidates {
+        if let name = LabPath.lastName(link.name) {
+            candidates.append((child.location.dropLast() + [name], .name(link.name)))
+        }
+        for (location, way) in candidates {
             guard let image = try openIfPresent(location, child.format) else { continue }
-            if link.names(image.identity) { return image }
+            let isParent = link.names(image.identity)
+            if isParent || other == nil { evidence.found = try found(image, way) }
+            if isParent { return image }
             other = other ?? image
         }
         if let location = try search(link, for: child),
             let image = try openIfPresent(location, child.format), link.names(image.identity)
         {
+            evidence.found = try found(image, .identity)
             warnings.append(
                 DiskWarning(
                     .parentMoved, path: child.store.name,
@@ -116,6 +125,13 @@ struct ChainWalk {
             .parentMissing, path: child.store.name, "the parent is missing: put it back where the disk says it is",
             field: "parent", expected: "\(DiskChain.printable(link.relativePaths.first ?? link.name)), \(link.identity)"
         )
+    }
+
+    private func found(_ image: any DiskImage, _ way: DiskLink.Way) throws(DiskError) -> DiskLink.Found {
+        let status = try reaching(image.store.name) { () throws(StorageError) in try image.store.status() }
+        return DiskLink.Found(
+            path: FilePath(image.store.name), way: way, identity: image.identity,
+            modificationTime: status.modificationTime)
     }
 
     private func search(_ link: ParentLink, for child: any DiskImage) throws(DiskError) -> [String]? {
