@@ -84,7 +84,7 @@ import Testing
         #expect(wrong["found"]?["path"] == .string("\(path)/a.\(format)"))
         try FileManager.default.removeItem(atPath: "\(path)/a.\(format)")
         let gone = try await folder.fermata("disk", "info", "c.a\(format)")
-        #expect(gone.code == 0 && gone.output.contains("found       nothing"), "\(gone)")
+        #expect(gone.code == 0 && gone.output.contains("found     nothing"), "\(gone)")
     }
 
     @Test func `others read the disks that are made`() async throws {
