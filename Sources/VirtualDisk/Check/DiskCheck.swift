@@ -81,6 +81,11 @@ public struct DiskCheck: Hashable, Sendable {
             check.findings = findings
             try check.run()
             findings = check.findings
+        } else if format == .vhdx {
+            var check = try VHDXCheck(store, at: location)
+            check.findings = findings
+            try check.run()
+            findings = check.findings
         }
         // What is so wrong that nobody finds a place for it, and the parents.
         guard findings.report.allSatisfy(\.isRepairable) else { return findings }

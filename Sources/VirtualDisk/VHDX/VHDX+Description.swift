@@ -64,7 +64,7 @@ extension VHDXReplay {
     private static let mostZeros: UInt64 = 4 << 20
 
     /// The log's changes as steps.
-    fileprivate func steps(_ file: [String], path: String) throws(DiskError) -> [DiskStep] {
+    func steps(_ file: [String], path: String) throws(DiskError) -> [DiskStep] {
         var steps = [DiskStep.length(file: file, length)]
         guard zeros.reduce(0, { $0 + min($1.upperBound - $1.lowerBound, Self.mostZeros + 1) }) <= Self.mostZeros else {
             throw DiskError(

@@ -19,14 +19,16 @@ struct VHDXHeaderPair: Sendable {
     private(set) var isOneDamaged: Bool
 
     /// Reads the headers.
-    init(_ store: any ByteStore) throws(DiskError) {
+    ///
+    /// - Parameter identified: whether the file must say what it is.
+    init(_ store: any ByteStore, identified: Bool = true) throws(DiskError) {
         let path = store.name
         let length = try reaching(path) { () throws(StorageError) in try store.length() }
         guard length >= VHDX.alignment else {
             throw DiskError(.notADisk, path: path, "the file is too short for a VHDX", found: "\(length) bytes")
         }
         let signature = try reaching(path) { () throws(StorageError) in try store.bytes(at: 0, count: 8) }
-        guard signature == Self.fileSignature else {
+        guard signature == Self.fileSignature || !identified else {
             throw DiskError(
                 .notADisk, path: path, "this is no VHDX", field: "file identifier", expected: "vhdxfile")
         }

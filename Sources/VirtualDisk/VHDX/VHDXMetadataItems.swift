@@ -27,6 +27,9 @@ struct VHDXMetadataItems: Sendable {
 
         /// Whether it describes the disk rather than this file.
         var isOfDisk: Bool { self != .fileParameters && self != .parentLocator }
+
+        /// The flags of its entry.
+        var flags: UInt32 { isRequired | (isOfDisk ? VHDXMetadataItems.isOfDisk : 0) }
     }
 
     private static let signature: [UInt8] = Array("metadata".utf8)
@@ -46,6 +49,8 @@ struct VHDXMetadataItems: Sendable {
     private let store: any ByteStore
     private let region: Range<UInt64>
     private var ranges: [Item: Range<UInt64>] = [:]
+    /// The flags of the entries of the items that are known, and where in the file they are.
+    private(set) var flags: [(item: Item, value: UInt32, offset: UInt64)] = []
 
     /// Reads the table of a region.
     init(_ store: any ByteStore, _ region: Range<UInt64>) throws(DiskError) {
@@ -88,6 +93,7 @@ struct VHDXMetadataItems: Sendable {
             if !isEmpty { used.append(UInt64(offset)..<end) }
             let item = flags & Self.isUser == 0 ? Item.allCases.first { $0.identity == identity } : nil
             if let item {
+                self.flags.append((item, flags, region.lowerBound + UInt64(position + 24)))
                 ranges[item] = region.lowerBound + UInt64(offset)..<region.lowerBound + end
             } else if flags & Self.isRequired != 0 {
                 throw DiskError(
@@ -97,6 +103,9 @@ struct VHDXMetadataItems: Sendable {
         }
         try VHDXStructure.checkOverlap(used, "metadata", path: path)
     }
+
+    /// Where an item's content is; nil when the disk does not have it.
+    func range(of item: Item) -> Range<UInt64>? { ranges[item] }
 
     /// An item's content; nil when the disk does not have it.
     func item(_ item: Item) throws(DiskError) -> DiskFields? {
@@ -176,7 +185,7 @@ struct VHDXMetadataItems: Sendable {
             try writer.put(item.identity.mixed, at: position)
             try writer.put(UInt32(clamping: offset), at: position + 16)
             try writer.put(UInt32(clamping: content.count), at: position + 20)
-            try writer.put(isRequired | (item.isOfDisk ? isOfDisk : 0), at: position + 24)
+            try writer.put(item.flags, at: position + 24)
             try writer.put(content, at: offset)
             offset += content.count
         }

@@ -70,7 +70,7 @@ struct VHDXRegionTable: Hashable, Sendable {
             throw .malformed(path, "region table", expected: "a block table and metadata", found: "one is missing")
         }
         self.init(table: table, metadata: metadata)
-        others = Array(regions.values)
+        others = regions.values.sorted { $0.lowerBound < $1.lowerBound }
     }
 
     /// Reads the first copy that is intact.

@@ -44,8 +44,7 @@ struct VHDXStructure: Sendable {
                 .malformed, path: path, "the disk is of another kind than its configuration says",
                 field: "file parameters", expected: kind.rawValue, found: metadata.kind.rawValue)
         }
-        let name = try reaching(path) { () throws(StorageError) in try store.bytes(at: 8, count: 16) }
-        isOwn = Array(name.prefix(14)) == Self.creator.utf16.flatMap(\.littleEndianBytes)
+        isOwn = try reaching(path) { () throws(StorageError) in try Self.isOwn(store) }
         let room = regions.table.upperBound - regions.table.lowerBound
         table = VHDXTable(metadata)
         guard table.byteCount <= room else {
@@ -56,6 +55,11 @@ struct VHDXStructure: Sendable {
         try checkEntries(&used, path: path)
         try Self.checkOverlap(used, "layout", path: path)
         usedEnd = used.map(\.upperBound).max() ?? 0
+    }
+
+    /// Whether a file says that it was made by this module.
+    static func isOwn(_ store: any ByteStore) throws(StorageError) -> Bool {
+        try store.bytes(at: 8, count: 14) == creator.utf16.flatMap(\.littleEndianBytes)
     }
 
     private func checkEntries(_ used: inout [Range<UInt64>], path: String) throws(DiskError) {
