@@ -24,18 +24,27 @@ struct DiskCheckCommand: AsyncParsableCommand {
 
     @OptionGroup var format: DiskFormatOption
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     @Flag(help: "Print JSON.")
     var json: Bool = false
+
+    func validate() throws {
+        guard repair, sizeMode.mode != .auto else { return }
+        throw ValidationError("A disk is repaired by the size that its maker means: leave --size-mode out")
+    }
 
     func run() async throws {
         let location = try DiskLocation(existing: file)
         let format = try format.format(of: location.path)
         let use = try DiskUse(of: location, format)
         try use.checkIsStill()
-        let check =
+        let check = try DiskOperation.run {
             repair
-            ? try DiskCheck.repair(location.path, beneath: location.root, format: format)
-            : try DiskCheck.check(location.path, beneath: location.root, format: format)
+                ? try DiskCheck.repair(location.path, beneath: location.root, format: format)
+                : try DiskCheck.check(
+                    location.path, beneath: location.root, format: format, sizeMode: sizeMode.mode)
+        }
         try ProgramOutput.data(json ? check.json.pretty : check.text)
         guard check.isOK else {
             let advice =

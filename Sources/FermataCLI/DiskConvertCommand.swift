@@ -33,6 +33,8 @@ struct DiskConvertCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The old file's format, if not its extension's.", valueName: "format"))
     var sourceFormat: String?
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     @Flag(help: "Take all the space at once.")
     var fixed: Bool = false
 
@@ -90,7 +92,10 @@ struct DiskConvertCommand: AsyncParsableCommand {
 
     private func open(_ location: DiskLocation, _ format: DiskFormat) throws -> DiskChain {
         try DiskUse(of: location, format).checkIsStill()
-        return try DiskChain.open(location.path, beneath: location.root, access: .readOnly, format: format)
+        let chain = try DiskChain.open(
+            location.path, beneath: location.root, access: .readOnly, format: format, sizeMode: sizeMode.mode)
+        chain.tellWarnings()
+        return chain
     }
 
     private func convert(
@@ -121,6 +126,10 @@ struct DiskConvertCommand: AsyncParsableCommand {
     private func take(
         _ from: FilePath, _ old: ForeignFormat, _ to: FilePath, _ new: DiskFormat
     ) throws -> UInt64 {
+        guard sizeMode.mode == .auto else {
+            throw ProgramFailure(
+                "only a vhd has two sizes to choose from; leave --size-mode out", exitCode: ProgramFailure.wrongUse)
+        }
         try old.check(from)
         let foreign = ForeignConversion(format: old, file: from)
         let size = try foreign.size()

@@ -19,13 +19,21 @@ struct DiskDiffCommand: AsyncParsableCommand {
     @Argument(help: "The other disk's file.", completion: .file())
     var second: String
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     @Flag(help: "Print JSON.")
     var json: Bool = false
 
     func run() async throws {
         let chains = try [first, second].map { text in
             let location = try DiskLocation(existing: text)
-            return try DiskChain.open(location.path, beneath: location.root, access: .readOnly)
+            // The other disk may be one that has a single size.
+            let mode = DiskFormat(path: location.path) == .vhd ? sizeMode.mode : .auto
+            let chain = try DiskOperation.run {
+                try DiskChain.open(location.path, beneath: location.root, access: .readOnly, sizeMode: mode)
+            }
+            chain.tellWarnings()
+            return chain
         }
         let line = DiskProgressLine("comparing")
         let difference = try {

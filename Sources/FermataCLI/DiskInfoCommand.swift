@@ -17,14 +17,20 @@ struct DiskInfoCommand: AsyncParsableCommand {
 
     @OptionGroup var format: DiskFormatOption
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     @Flag(help: "Print JSON.")
     var json: Bool = false
 
     func run() async throws {
         let location = try DiskLocation(existing: file)
-        let info = try DiskInfo.inspect(
-            location.path, beneath: location.root, format: format.format(of: location.path))
+        let format = try format.format(of: location.path)
+        let info = try DiskOperation.run {
+            try DiskInfo.inspect(
+                location.path, beneath: location.root, format: format, sizeMode: sizeMode.mode)
+        }
         try ProgramOutput.data(json ? info.json.pretty : info.text)
+        for warning in info.warnings { ProgramOutput.message("\(ProgramOutput.name): warning: \(warning)") }
         if let problem = info.problem { ProgramOutput.message("\(ProgramOutput.name): warning: \(problem)") }
     }
 }

@@ -18,13 +18,19 @@ struct DiskMapCommand: AsyncParsableCommand {
 
     @OptionGroup var format: DiskFormatOption
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     @Flag(help: "Print JSON.")
     var json: Bool = false
 
     func run() async throws {
         let location = try DiskLocation(existing: file)
-        let chain = try DiskChain.open(
-            location.path, beneath: location.root, access: .readOnly, format: format.format(of: location.path))
+        let format = try format.format(of: location.path)
+        let chain = try DiskOperation.run {
+            try DiskChain.open(
+                location.path, beneath: location.root, access: .readOnly, format: format, sizeMode: sizeMode.mode)
+        }
+        chain.tellWarnings()
         let map = try chain.map()
         guard json else {
             var rows = [["start", "length", "kind", "file"]]

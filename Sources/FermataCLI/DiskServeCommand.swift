@@ -27,6 +27,8 @@ struct DiskServeCommand: AsyncParsableCommand {
 
     @OptionGroup var format: DiskFormatOption
 
+    @OptionGroup var sizeMode: DiskSizeModeOption
+
     func run() async throws {
         let location = try DiskLocation(existing: file)
         let format = try format.format(of: location.path)
@@ -35,8 +37,12 @@ struct DiskServeCommand: AsyncParsableCommand {
         let host = readOnly ? nil : try use.claimForWriting()
         if readOnly { try use.checkIsStill() } else { try DiskRecovery.finish(location.path, beneath: location.root) }
         let claim = readOnly ? nil : try DiskClaim(on: location.path, beneath: location.root)
-        let disk = try DiskChain.open(
-            location.path, beneath: location.root, access: readOnly ? .readOnly : .readWrite, format: format)
+        let disk = try DiskOperation.run {
+            try DiskChain.open(
+                location.path, beneath: location.root, access: readOnly ? .readOnly : .readWrite, format: format,
+                sizeMode: sizeMode.mode)
+        }
+        disk.tellWarnings()
         let server = NBDServer()
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let signals = StopSignals({ stop.finish() }, again: {})

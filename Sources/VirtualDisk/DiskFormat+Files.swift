@@ -21,16 +21,22 @@ extension DiskFormat {
     ///   - kind: what the configuration says the disk is, if it does.
     ///   - keepsIdentity: that the disk's children know it still after it was written, for the caller writes nothing
     ///     that they can see.
+    ///   - sizeMode: which of a VHD's sizes counts.
     package func open(
         _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil,
-        keepingIdentity keepsIdentity: Bool = false
+        keepingIdentity keepsIdentity: Bool = false, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> any DiskImage {
+        guard self == .vhd || sizeMode == .auto else {
+            throw DiskError(
+                .invalidArgument, path: store.name, "only a VHD has two sizes to choose from: leave the size mode out")
+        }
         switch name {
-        case .vhd: try VHD.open(store, location: location, access: access, expecting: kind)
+        case .vhd:
+            return try VHD.open(store, location: location, access: access, expecting: kind, sizeMode: sizeMode)
         case .vhdx:
-            try VHDX.open(
+            return try VHDX.open(
                 store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity)
-        case .raw: try FlatImage.raw(store, location: location, access: access)
+        case .raw: return try FlatImage.raw(store, location: location, access: access)
         }
     }
 

@@ -55,11 +55,13 @@ public struct DiskInfo: Sendable {
     ///
     /// - Throws: when the disk itself is damaged; trouble with an ancestor is told in ``problem``.
     public static func inspect(
-        _ path: FilePath, beneath root: FilePath, format: DiskFormat? = nil, resolver: ParentResolver? = nil
+        _ path: FilePath, beneath root: FilePath, format: DiskFormat? = nil, resolver: ParentResolver? = nil,
+        sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskInfo {
         let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
         let location = try LabPath.location(of: path, beneath: folder.path)
         var walk = ChainWalk(folder, root: folder.path, resolver: resolver)
+        walk.sizeMode = sizeMode
         try walk.begin(location, format: format, access: .readOnly, expecting: nil)
         var problem: DiskError?
         do throws(DiskError) { try walk.follow() } catch { problem = error }

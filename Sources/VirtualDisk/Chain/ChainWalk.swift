@@ -17,6 +17,8 @@ struct ChainWalk {
     let resolver: ParentResolver?
     /// Whether disks are taken as they are that an interrupted operation left.
     var takesUnfinished: Bool = false
+    /// Which of a VHD's sizes counts.
+    var sizeMode: DiskSizeMode = .auto
 
     /// The images found so far, the leaf first.
     private(set) var images: [any DiskImage] = []
@@ -42,7 +44,8 @@ struct ChainWalk {
             throw DiskError(.unsupported, path: store.name, "the extension says no known format: \(known)")
         }
         let image = try format.open(
-            store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity)
+            store, location: location, access: access, expecting: kind, keepingIdentity: keepsIdentity,
+            sizeMode: sizeMode)
         images = [image]
         warnings = image.warnings
         links = []
@@ -163,7 +166,8 @@ struct ChainWalk {
     private func openIfPresent(_ location: [String], _ format: DiskFormat) throws(DiskError) -> (any DiskImage)? {
         if !takesUnfinished { try DiskJournal.refuse(location, in: tree, isHidden: true) }
         do throws(DiskError) {
-            return try format.open(open(location, access: .readOnly), location: location, access: .readOnly)
+            return try format.open(
+                open(location, access: .readOnly), location: location, access: .readOnly, sizeMode: sizeMode)
         } catch {
             if error.underlying?.isMissingFile == true { return nil }
             throw error

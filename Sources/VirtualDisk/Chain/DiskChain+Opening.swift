@@ -15,14 +15,16 @@ extension DiskChain {
     ///   - format: how the leaf is stored; its extension says so when this is nil.
     ///   - kind: what the configuration says the leaf is; a disk that is said to be fixed is nothing else.
     ///   - resolver: finds a parent by its identity; nil searches the files beneath `root`.
+    ///   - sizeMode: which of a VHD's sizes counts; a disk is written by none but the one that its maker means.
     public static func open(
         _ path: FilePath, beneath root: FilePath, access: FileAccess = .readOnly, format: DiskFormat? = nil,
-        kind: DiskKind? = nil, resolver: ParentResolver? = nil
+        kind: DiskKind? = nil, resolver: ParentResolver? = nil, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskChain {
         let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
         let location = try LabPath.location(of: path, beneath: folder.path)
         return try open(
-            location, in: folder, root: folder.path, access: access, format: format, kind: kind, resolver: resolver)
+            location, in: folder, root: folder.path, access: access, format: format, kind: kind, resolver: resolver,
+            sizeMode: sizeMode)
     }
 
     /// Opens a disk of any tree of files.
@@ -31,10 +33,11 @@ extension DiskChain {
     package static func open(
         _ location: [String], in tree: any FileTree, root: FilePath? = nil, access: FileAccess,
         format: DiskFormat? = nil, kind: DiskKind? = nil, resolver: ParentResolver? = nil,
-        keepingIdentity keepsIdentity: Bool = false
+        keepingIdentity keepsIdentity: Bool = false, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskChain {
         // A chain that is refused must not have been repaired before.
         var walk = ChainWalk(tree, root: root, resolver: resolver)
+        walk.sizeMode = sizeMode
         try walk.begin(location, format: format, access: .readOnly, expecting: kind)
         try walk.follow()
         let parents = Array(walk.images.dropFirst())

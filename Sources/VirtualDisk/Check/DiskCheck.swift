@@ -20,12 +20,14 @@ public struct DiskCheck: Hashable, Sendable {
 
     /// Checks every rule of the disk's format, and that its parents are there; changes nothing.
     ///
+    /// - Parameter sizeMode: which of a VHD's sizes counts.
     /// - Throws: when the file cannot be read; what is wrong with it is told.
     public static func check(
-        _ path: FilePath, beneath root: FilePath, format: DiskFormat? = nil
+        _ path: FilePath, beneath root: FilePath, format: DiskFormat? = nil, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskCheck {
         let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
-        return try check(LabPath.location(of: path, beneath: folder.path), in: folder, format: format)
+        return try check(
+            LabPath.location(of: path, beneath: folder.path), in: folder, format: format, sizeMode: sizeMode)
     }
 
     /// Finishes what was interrupted, and repairs what can be repaired without losing data.
@@ -39,9 +41,9 @@ public struct DiskCheck: Hashable, Sendable {
     }
 
     static func check(
-        _ location: [String], in tree: any NamedFiles, format: DiskFormat? = nil
+        _ location: [String], in tree: any NamedFiles, format: DiskFormat? = nil, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskCheck {
-        let findings = try findings(location, in: tree, format: format)
+        let findings = try findings(location, in: tree, format: format, sizeMode: sizeMode)
         return DiskCheck(path: FilePath(tree.path(of: location)), problems: findings.report)
     }
 
@@ -67,7 +69,7 @@ public struct DiskCheck: Hashable, Sendable {
     }
 
     private static func findings(
-        _ location: [String], in tree: any NamedFiles, format: DiskFormat?
+        _ location: [String], in tree: any NamedFiles, format: DiskFormat?, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> DiskFindings {
         let path = tree.path(of: location)
         var findings = DiskFindings()
@@ -77,7 +79,7 @@ public struct DiskCheck: Hashable, Sendable {
         let store = try reaching(path) { () throws(StorageError) in try tree.open(location, access: .readOnly) }
         let format = format ?? DiskFormat(path: FilePath(location.last ?? ""))
         if format == .vhd {
-            var check = try VHDCheck(store, at: location)
+            var check = try VHDCheck(store, at: location, sizeMode: sizeMode)
             check.findings = findings
             try check.run()
             findings = check.findings
@@ -91,9 +93,11 @@ public struct DiskCheck: Hashable, Sendable {
         guard findings.report.allSatisfy(\.isRepairable) else { return findings }
         var walk = ChainWalk(tree, root: nil, resolver: nil)
         walk.takesUnfinished = true
+        walk.sizeMode = sizeMode
         do throws(DiskError) {
             try walk.begin(location, format: format, access: .readOnly, expecting: nil)
         } catch {
+            if error.code == .invalidArgument { throw error }
             if findings.report.isEmpty { findings.add("malformed", error) }
             return findings
         }

@@ -38,7 +38,9 @@ extension VHDCheck {
             blocks.append((number, start))
         }
         checkAlignment(blocks, footer, bitmapSize: bitmapSize)
-        try checkRest(of: table, header, needed: Int(needed))
+        // Blocks that only a reader sees which takes the size otherwise are no rubbish.
+        let reach = (max(footer.size, footer.currentSize) - 1) / blockSize + 1
+        try checkRest(of: table, header, needed: Int(min(reach, UInt64(header.tableEntries))))
         let isWhole = checkOverlaps()
         guard isWhole else { return }
         try checkBitmaps(blocks, footer, sectors: Int(blockSize / 512), bitmapSize: Int(bitmapSize))

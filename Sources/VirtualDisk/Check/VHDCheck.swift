@@ -10,6 +10,7 @@ struct VHDCheck {
     let store: any ByteStore
     let location: [String]
     let length: UInt64
+    let sizeMode: DiskSizeMode
     var findings: DiskFindings = DiskFindings()
 
     /// The footer that counts, and where it is or belongs; nil when there is none.
@@ -20,8 +21,9 @@ struct VHDCheck {
     var used: [(range: Range<UInt64>, what: String)] = []
     private var hasFooter = true
 
-    init(_ store: any ByteStore, at location: [String]) throws(DiskError) {
+    init(_ store: any ByteStore, at location: [String], sizeMode: DiskSizeMode = .auto) throws(DiskError) {
         self.store = store
+        self.sizeMode = sizeMode
         self.location = location
         length = try reaching(store.name) { () throws(StorageError) in try store.length() }
         end = length
@@ -64,7 +66,7 @@ struct VHDCheck {
             let offset = length - UInt64(count)
             let found = try bytes(at: offset, count: count)
             do throws(DiskError) {
-                footer = try VHDFooter(found, path: store.name)
+                footer = try VHDFooter(found, path: store.name, sizeMode: sizeMode)
                 end = offset
                 break
             } catch {
@@ -73,7 +75,7 @@ struct VHDCheck {
             }
         }
         let start = try bytes(at: 0, count: 512)
-        let copy = try? VHDFooter(start, path: store.name)
+        let copy = try? VHDFooter(start, path: store.name, sizeMode: sizeMode)
         if let footer {
             guard footer.type != .fixed else { return }
             guard let copy else {

@@ -93,6 +93,11 @@ extension VHDFooter {
             try writer.put((identity ?? self.identity).bytes, at: 68)
             if let size {
                 let geometry = VHDGeometry(size: size)
+                // Who takes the size from the geometry would take another one.
+                if meansGeometry, geometry.size != size {
+                    try writer.put(Self.ownCreator, at: 28)
+                    try writer.put(Self.ownCreatorVersion, at: 32)
+                }
                 try writer.put(size, at: 48)
                 try writer.put(geometry.cylinders, at: 56)
                 try writer.put(geometry.heads, at: 58)

@@ -6,11 +6,21 @@ import BlockStorage
 extension VHD {
     /// Opens one file; its parent, if it has one, is somebody else's matter.
     ///
-    /// - Parameter kind: what the configuration says the disk is, if it does.
+    /// - Parameters:
+    ///   - kind: what the configuration says the disk is, if it does.
+    ///   - sizeMode: which of its sizes counts.
     static func open(
-        _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil
+        _ store: any ByteStore, location: [String], access: FileAccess, expecting kind: DiskKind? = nil,
+        sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> any DiskImage {
-        var structure = try VHDStructure(store, expecting: kind)
+        var structure = try VHDStructure(store, expecting: kind, sizeMode: sizeMode)
+        let meant = structure.footer.size(by: .auto)
+        guard access == .readOnly || structure.footer.size == meant else {
+            throw DiskError(
+                .invalidArgument, path: store.name,
+                "the disk is written by no other size than that which its maker means: open it for reading, or convert "
+                    + "it", field: "size", expected: "\(meant)", found: "\(structure.footer.size)")
+        }
         guard let header = structure.header, let table = structure.table else {
             return FlatImage(
                 store, location: location, format: .vhd, kind: .fixed, size: structure.footer.size,

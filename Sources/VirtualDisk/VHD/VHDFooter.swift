@@ -31,6 +31,8 @@ struct VHDFooter: Hashable, Sendable {
     let geometry: VHDGeometry
     let type: DiskType
     let identity: DiskIdentity
+    /// Which of the sizes counts.
+    private let sizeMode: DiskSizeMode
 
     static let ownCreator: [UInt8] = Array("win ".utf8)
     static let ownCreatorVersion: UInt32 = 0x0006_0003
@@ -39,15 +41,23 @@ struct VHDFooter: Hashable, Sendable {
     var isOwn: Bool { creator == Self.ownCreator && creatorVersion == Self.ownCreatorVersion }
 
     /// Whether the creator means the size that the geometry addresses.
-    var hasSizeFromGeometry: Bool {
-        [Array("vpc ".utf8), Array("qemu".utf8)].contains(creator) && geometry != .largest
+    var meansGeometry: Bool {
+        [Array("vpc ".utf8), Array("qemu".utf8)].contains(creator) && geometry != .largest && geometry.size > 0
     }
 
     /// The disk's size in bytes.
-    var size: UInt64 { hasSizeFromGeometry ? geometry.size : currentSize }
+    var size: UInt64 { size(by: sizeMode) }
+
+    func size(by mode: DiskSizeMode) -> UInt64 {
+        switch mode {
+        case .auto: meansGeometry ? geometry.size : currentSize
+        case .current: currentSize
+        case .geometry: geometry.size
+        }
+    }
 
     /// Reads a footer of 512 bytes, or of 511, as old programs wrote it.
-    init(_ bytes: [UInt8], path: String) throws(DiskError) {
+    init(_ bytes: [UInt8], path: String, sizeMode: DiskSizeMode = .auto) throws(DiskError) {
         guard bytes.count >= 511, Array(bytes.prefix(8)) == Self.cookie else {
             throw DiskError(.notADisk, path: path, "this is no VHD", field: "footer cookie", expected: "conectix")
         }
@@ -78,11 +88,14 @@ struct VHDFooter: Hashable, Sendable {
             cylinders: try fields.integer(at: 56), heads: try fields.integer(at: 58),
             sectorsPerTrack: try fields.integer(at: 59))
         identity = DiskIdentity(unchecked: try fields.slice(at: 68, count: 16))
+        self.sizeMode = sizeMode
         #if FERMATA_PLANTED_BUG
             _ = 255 / geometry.heads
         #endif
         guard size > 0, size <= VHD.largestSize, size % 512 == 0 else {
-            throw .malformed(path, "size", expected: "a multiple of 512 up to 2040 GiB", found: size)
+            throw .malformed(
+                path, sizeMode == .geometry ? "geometry" : "size", expected: "a multiple of 512 up to 2040 GiB",
+                found: size)
         }
     }
 
@@ -97,6 +110,7 @@ struct VHDFooter: Hashable, Sendable {
         geometry = VHDGeometry(size: size)
         self.type = type
         self.identity = identity
+        sizeMode = .auto
         var writer = FieldWriter(count: Self.count, .big, name: "VHD footer")
         try writer.put(Self.cookie, at: 0)
         try writer.put(2 as UInt32, at: 8)

@@ -27,18 +27,23 @@ struct VHDStructure {
     var warnings: [DiskWarning] = []
 
     /// Reads and checks everything but the data and the sector bitmaps.
-    init(_ store: any ByteStore, expecting kind: DiskKind? = nil) throws(DiskError) {
+    init(
+        _ store: any ByteStore, expecting kind: DiskKind? = nil, sizeMode: DiskSizeMode = .auto
+    ) throws(DiskError) {
         let path = store.name
         let length = try reaching(path) { () throws(StorageError) in try store.length() }
-        (footer, end, hasFooter) = try Self.footer(of: store, length: length, expecting: kind)
+        (footer, end, hasFooter) = try Self.footer(of: store, length: length, expecting: kind, sizeMode: sizeMode)
         if let kind, kind != footer.kind {
             throw DiskError(
                 .malformed, path: path, "the disk is of another kind than its configuration says", field: "disk type",
                 expected: kind.rawValue, found: footer.kind.rawValue)
         }
-        if footer.hasSizeFromGeometry {
+        if sizeMode == .auto, footer.size != footer.currentSize {
             warnings.append(
-                DiskWarning(.sizeFromGeometry, path: path, "the size of \(footer.size) bytes comes from the geometry"))
+                DiskWarning(
+                    .sizeFromGeometry, path: path,
+                    "the size of \(footer.size) bytes comes from the geometry, as the program means it that made the "
+                        + "disk, and not from the current size of \(footer.currentSize) bytes"))
         }
         guard footer.type != .fixed else {
             guard footer.size <= end else {
@@ -48,7 +53,7 @@ struct VHDStructure {
             return
         }
         if hasFooter {
-            try checkCopy(in: store)
+            try checkCopy(in: store, sizeMode)
         } else {
             warnings.append(
                 DiskWarning(.footerRecovered, path: path, "the footer is damaged, its copy at the start is used"))
@@ -59,7 +64,7 @@ struct VHDStructure {
 
     /// The footer at the end, or its copy at the start of a disk that grows.
     static func footer(
-        of store: any ByteStore, length: UInt64, expecting kind: DiskKind? = nil
+        of store: any ByteStore, length: UInt64, expecting kind: DiskKind? = nil, sizeMode: DiskSizeMode = .auto
     ) throws(DiskError) -> (footer: VHDFooter, end: UInt64, isAtEnd: Bool) {
         let path = store.name
         guard length >= 511 else {
@@ -70,21 +75,25 @@ struct VHDStructure {
             let offset = length - UInt64(count)
             let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: offset, count: count) }
             guard Array(bytes.prefix(8)) == VHDFooter.cookie else { continue }
-            do throws(DiskError) { return (try VHDFooter(bytes, path: path), offset, true) } catch {
+            do throws(DiskError) {
+                return (try VHDFooter(bytes, path: path, sizeMode: sizeMode), offset, true)
+            } catch {
                 failure = error
             }
         }
         let refusal = failure ?? DiskError(.notADisk, path: path, "this is no VHD: it has no footer")
         guard kind != .fixed, length >= 512 else { throw refusal }
         let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: 0, count: 512) }
-        guard let copy = try? VHDFooter(bytes, path: path), copy.type != .fixed else { throw refusal }
+        guard let copy = try? VHDFooter(bytes, path: path, sizeMode: sizeMode), copy.type != .fixed else {
+            throw refusal
+        }
         return (copy, length, false)
     }
 
-    private mutating func checkCopy(in store: any ByteStore) throws(DiskError) {
+    private mutating func checkCopy(in store: any ByteStore, _ sizeMode: DiskSizeMode) throws(DiskError) {
         let path = store.name
         let bytes = try reaching(path) { () throws(StorageError) in try store.bytes(at: 0, count: 512) }
-        guard let copy = try? VHDFooter(bytes, path: path) else {
+        guard let copy = try? VHDFooter(bytes, path: path, sizeMode: sizeMode) else {
             hasFooterCopy = false
             warnings.append(DiskWarning(.footerCopyDamaged, path: path, "the copy of the footer is damaged"))
             return
