@@ -166,6 +166,8 @@ private final class FileClaim: Sendable {
     }
 
     deinit {
+        // A process that is being started may have the descriptor still, and the lock with it.
+        _ = flock(descriptor, LOCK_UN)
         _ = close(descriptor)
     }
 }

@@ -62,6 +62,11 @@ public final class DiskDraft: Sendable {
         place.dropLast() + [".\(place.last ?? "").fermata-new"]
     }
 
+    /// Whether there is a draft of a disk.
+    static func exists(of place: [String], in tree: any NamedFiles) throws(StorageError) -> Bool {
+        try tree.contains(temporary(for: place))
+    }
+
     /// Removes what a crash left of the draft of a disk, which nobody else may be changing now.
     static func discard(of place: [String], in tree: any NamedFiles) throws(DiskError) {
         _ = try reaching(tree.path(of: place)) { () throws(StorageError) in

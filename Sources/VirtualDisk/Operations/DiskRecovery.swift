@@ -45,8 +45,9 @@ public enum DiskRecovery {
 
     /// Removes what an operation left that was making a disk anew and had not put it in place.
     private static func discardDraft(of disk: [String], in tree: any NamedFiles) throws(DiskError) {
-        let claim = try reaching(tree.path(of: disk)) { () throws(StorageError) in
-            try tree.contains(disk) ? try tree.claim(disk) : nil
+        let claim = try reaching(tree.path(of: disk)) { () throws(StorageError) -> (any Sendable)? in
+            guard try DiskDraft.exists(of: disk, in: tree), try tree.contains(disk) else { return nil }
+            return try tree.claim(disk)
         }
         // Whoever has the disk may be making the draft now.
         guard let claim else { return }
