@@ -10,7 +10,7 @@ extension DiskJournal {
             try write(in: tree)
             for step in steps {
                 switch step {
-                case .write, .length, .modificationTime: continue
+                case .write, .zeros, .space, .length, .modificationTime: continue
                 case .rename(let from, let to):
                     guard try tree.contains(from) else { continue }
                     try tree.rename(from, to: to, replacing: true)
@@ -55,6 +55,8 @@ extension DiskJournal {
             }
             switch step {
             case .write(_, let offset, let bytes): try store.write(bytes, at: offset)
+            case .zeros(_, let range): try store.writeZeroes(range)
+            case .space(_, let range): try store.allocate(range)
             case .length(_, let length): try store.truncate(to: length)
             case .modificationTime(_, let seconds): times.append((store, seconds))
             case .rename, .remove: continue

@@ -44,6 +44,14 @@ extension DiskJournal {
             case .remove(let file):
                 writer.put(5 as UInt32)
                 writer.put(path: file)
+            case .zeros(let file, let range):
+                writer.put(6 as UInt32)
+                writer.put(path: file)
+                writer.put(range)
+            case .space(let file, let range):
+                writer.put(7 as UInt32)
+                writer.put(path: file)
+                writer.put(range)
             }
         }
         var head = JournalWriter(folder: [])
@@ -78,7 +86,9 @@ extension DiskJournal {
             case 3: steps.append(.modificationTime(file: file, Int64(bitPattern: try reader.number())))
             case 4: steps.append(.rename(from: file, to: try reader.path()))
             case 5: steps.append(.remove(file: file))
-            default: throw .malformed(path, "step", expected: "1 to 5", found: step)
+            case 6: steps.append(.zeros(file: file, try reader.range()))
+            case 7: steps.append(.space(file: file, try reader.range()))
+            default: throw .malformed(path, "step", expected: "1 to 7", found: step)
             }
         }
     }
@@ -103,6 +113,11 @@ private struct JournalWriter {
         }
     }
 
+    mutating func put(_ range: Range<UInt64>) {
+        put(range.lowerBound)
+        put(range.upperBound)
+    }
+
     mutating func put(bytes more: [UInt8]) {
         put(UInt32(clamping: more.count))
         bytes += more
@@ -124,6 +139,12 @@ private struct JournalReader {
     mutating func number<Number: FixedWidthInteger & UnsignedInteger>() throws(DiskError) -> Number {
         defer { position += Number.bitWidth / 8 }
         return try fields.integer(at: position)
+    }
+
+    mutating func range() throws(DiskError) -> Range<UInt64> {
+        let (start, end): (UInt64, UInt64) = (try number(), try number())
+        guard start <= end else { throw .malformed(fields.path, "step", expected: "a range", found: end) }
+        return start..<end
     }
 
     mutating func bytes() throws(DiskError) -> [UInt8] {

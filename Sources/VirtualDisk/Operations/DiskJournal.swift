@@ -100,7 +100,8 @@ struct DiskJournal: Hashable, Sendable {
         self.sources = sources
     }
 
-    private static let longest: UInt64 = 64 << 20
+    /// More than the longest log of a disk, whose replay is one.
+    private static let longest: UInt64 = 96 << 20
 
     /// The other files beside which it lies, so that nobody takes a torn one for whole.
     var files: [[String]] {
@@ -115,10 +116,16 @@ struct DiskJournal: Hashable, Sendable {
     private func put(beside file: [String], in tree: any NamedFiles) throws(DiskError) {
         let place = Self.place(kind, of: file)
         let temporary = Array(place.dropLast()) + ["\(place.last ?? "").new"]
+        let bytes = encoded(from: place)
+        guard bytes.count <= Self.longest else {
+            throw DiskError(
+                .unsupported, path: tree.path(of: file), "the operation changes more of the disk than a journal holds",
+                field: "bytes", expected: "\(Self.longest) at most", found: "\(bytes.count)")
+        }
         try reaching(tree.path(of: file)) { () throws(StorageError) in
             if try tree.contains(temporary) { try tree.remove(temporary) }
             let store = try tree.create(temporary, asAccessibleAs: nil)
-            try store.write(encoded(from: place), at: 0)
+            try store.write(bytes, at: 0)
             try store.synchronize()
             try tree.rename(temporary, to: place, replacing: true)
             try tree.synchronizeFolder(of: place)

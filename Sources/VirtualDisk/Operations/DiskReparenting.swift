@@ -83,6 +83,8 @@ public struct DiskReparenting: Hashable, Sendable {
         var steps = try image.format.describing(image.store, at: child, identity: own, link: link)
         let before = try reaching(name) { () throws(StorageError) in try image.store.status().modificationTime }
         steps.append(.modificationTime(file: child, before))
+        // In the journal, in the backup, and in the file.
+        try DiskMerge.checkSpace(steps.reduce(0) { $0 + 3 * $1.count }, for: image, in: tree)
         result.backup = FilePath(tree.path(of: try DiskBackup.keep(steps, of: child, in: tree)))
         let journal = DiskJournal(.rewriting, of: child, steps: steps)
         try journal.commit(in: tree)

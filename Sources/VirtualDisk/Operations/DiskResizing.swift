@@ -42,9 +42,16 @@ public enum DiskResizing {
         defer { withExtendedLifetime(claims) {} }
         try checkZeros(chain, from: size)
         let steps = try chain.leaf.format.resizing(chain.leaf.store, at: location, from: chain.size, to: size)
+        try DiskMerge.checkSpace(space(for: steps, chain, size), for: chain.leaf, in: tree)
         let journal = DiskJournal(.rewriting, of: location, steps: steps)
         try journal.commit(in: tree)
         try journal.apply(in: tree)
+    }
+
+    /// The space that the steps take, at most: in the journal, in the file, and all that a fixed disk grows by.
+    private static func space(for steps: [DiskStep], _ chain: DiskChain, _ size: UInt64) -> UInt64 {
+        let isFixed = chain.leaf.kind == .fixed && chain.leaf.format != .raw
+        return steps.reduce(0) { $0 + 2 * $1.count } + (isFixed && size > chain.size ? size - chain.size : 0)
     }
 
     private static func checkZeros(_ chain: DiskChain, from size: UInt64) throws(DiskError) {
@@ -88,10 +95,7 @@ extension DiskFormat {
         switch name {
         case .vhd: return try VHD.resizing(store, at: file, from: old, to: size)
         case .raw: return [.length(file: file, size)]
-        case .vhdx:
-            throw DiskError(
-                .unsupported, path: store.name,
-                "the size of a VHDX cannot be changed in place: convert it to a vhd or raw file, and that one back")
+        case .vhdx: return try VHDX.resizing(store, at: file, from: old, to: size)
         }
     }
 }
