@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BlockStorage
-internal import Synchronization
 
 /// One client's connection, served by a thread of its own.
 public final class Connection: Sendable {
@@ -13,13 +12,13 @@ public final class Connection: Sendable {
     private let exports: [Export]
     private let limits: Limits
     private let stopFlag = StopFlag()
-    private let isNegotiating = Atomic(true)
-    /// When it was accepted.
-    let began: ContinuousClock.Instant = .now
+    /// Whether a listener accepted it, so that it may have to give way to another; else it was handed over.
+    let isGuest: Bool
     private let ended = Monitor<ConnectionEnd?>(nil)
 
-    init(id: UInt64, _ socket: Socket, _ exports: [Export], _ limits: Limits) {
+    init(id: UInt64, _ socket: Socket, _ exports: [Export], _ limits: Limits, isGuest: Bool) {
         self.id = id
+        self.isGuest = isGuest
         self.socket = socket
         self.exports = exports
         self.limits = limits
@@ -43,19 +42,19 @@ public final class Connection: Sendable {
         ended.wait(within: limit) { $0 }
     }
 
-    /// Whether the client has not chosen an export yet.
-    var isInHandshake: Bool {
-        isNegotiating.load(ordering: .acquiring)
+    /// When another client can have its place, as things are at a time of ``Activity/now``.
+    func dueTime(at now: Int64) -> Int64 {
+        socket.activity.dueTime(at: now, limits)
     }
 
-    /// Ends the connection at once because another one needs its place.
-    ///
-    /// - Returns: false when the client has just chosen an export, so that it stays.
-    func giveWay() -> Bool {
-        guard isNegotiating.exchange(false, ordering: .acquiringAndReleasing) else { return false }
-        stopFlag.set()
-        abandon()
-        return true
+    /// Ends the connection because another one needs its place.
+    func giveWay() {
+        if socket.activity.isSending {
+            abandon()
+        } else {
+            // Should a request arrive at this moment, it is still done.
+            stop()
+        }
     }
 
     /// Ends the connection without regard to what has arrived.
@@ -69,9 +68,7 @@ public final class Connection: Sendable {
         do {
             var channel = Channel(socket, within: limits.handshake)
             var handshake = Handshake(exports, limits)
-            if let session = try handshake.run(&channel),
-                isNegotiating.exchange(false, ordering: .acquiringAndReleasing)
-            {
+            if let session = try handshake.run(&channel) {
                 var transmission = Transmission(session, unless: stopFlag)
                 try transmission.run(&channel)
             }

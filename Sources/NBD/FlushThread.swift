@@ -33,6 +33,7 @@ final class FlushThread: Sendable {
 
     /// Does a FLUSH that has arrived, and replies to it.
     func submit(_ cookie: UInt64) {
+        socket.activity.handOver()
         _ = queue.wait { queue -> Bool? in
             guard queue.cookies.count < Self.capacity else {
                 return nil
@@ -75,6 +76,7 @@ final class FlushThread: Sendable {
                 // The thread that reads requests learns from this that the client is gone.
                 socket.shutDown(.both)
             }
+            socket.activity.answer(batch.count)
         }
     }
 

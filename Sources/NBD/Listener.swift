@@ -37,22 +37,27 @@ final class Listener: Sendable {
         socket.close()
     }
 
-    /// Waits until one more client can be served; one that is slow to choose an export gives way to it.
-    private static func makeRoom(in server: NBDServer, unless stopFlag: StopFlag) {
-        let limits = server.limits
-        while true {
-            let (isFull, slowest) = server.state.withLock { state -> (Bool, Connection?) in
-                guard state.connections.count >= limits.connections else { return (false, nil) }
-                return (true, state.connections.values.filter(\.isInHandshake).min { $0.id < $1.id })
+    /// Waits until fewer clients than so many are served, and lets the one go that is due to.
+    ///
+    /// - Parameter limit: how long to wait for that; nil waits as long as it takes.
+    private static func makeRoom(
+        below count: Int, in server: NBDServer, unless stopFlag: StopFlag, within limit: Duration? = nil
+    ) {
+        let hasRoom = { @Sendable (state: inout NBDServer.State) -> Bool? in
+            stopFlag.isSet || state.guests.count < count ? true : nil
+        }
+        while server.state.withLock(hasRoom) == nil {
+            let now = Activity.now
+            let guests = server.state.withLock(\.guests).map { ($0, $0.dueTime(at: now)) }
+            let next = guests.min { $0.1 < $1.1 }
+            if let (connection, due) = next, due <= now {
+                connection.giveWay()
+                if server.state.wait(within: server.limits.contendedStart, hasRoom) == nil { connection.abandon() }
+            } else {
+                let patience = next.map { Duration.nanoseconds($0.1 - now) }
+                _ = server.state.wait(within: [patience, limit].compactMap(\.self).min(), hasRoom)
             }
-            guard isFull, !stopFlag.isSet else { return }
-            let left = slowest.map { limits.contendedHandshake - $0.began.duration(to: .now) }
-            if let slowest, let left, left <= .zero {
-                guard slowest.giveWay() else { continue }
-            }
-            _ = server.state.wait(within: left.flatMap { $0 > .zero ? $0 : nil }) {
-                $0.connections.count < limits.connections || stopFlag.isSet ? true : nil
-            }
+            guard limit == nil else { return }
         }
     }
 
@@ -62,19 +67,17 @@ final class Listener: Sendable {
         while true {
             switch socket.accept() {
             case .client(let descriptor):
-                makeRoom(in: server, unless: stopFlag)
+                makeRoom(below: server.limits.connections, in: server, unless: stopFlag)
                 guard !stopFlag.isSet else {
                     try? descriptor.close()
                     return
                 }
                 // A client that cannot be served is gone already: its descriptor has been closed.
-                _ = try? server.serve(descriptor, exports)
+                _ = try? server.serve(descriptor, exports, isGuest: true)
             case .exhausted:
                 // A connection that ends gives descriptors back; others of the process may do so too.
-                let count = server.connectionCount
-                _ = server.state.wait(within: .milliseconds(100)) {
-                    $0.connections.count < count || stopFlag.isSet ? true : nil
-                }
+                let count = server.state.withLock { $0.guests.count }
+                makeRoom(below: max(1, count), in: server, unless: stopFlag, within: .milliseconds(100))
             case .closed:
                 return
             }

@@ -19,6 +19,10 @@ public final class NBDServer: Sendable {
         var lastID: UInt64 = 0
         var listeners: [Listener] = []
         var isStopped = false
+
+        /// Those that may have to give way to others.
+        var guests: [Connection] { connections.values.filter(\.isGuest) }
+
         /// The thread that ended last; the next to end, or the stop, joins it.
         var unjoined: WorkerThread?
     }
@@ -42,10 +46,11 @@ public final class NBDServer: Sendable {
 
     /// Serves one export on a stream socket that is connected already, such as one end of a socket pair.
     ///
-    /// The descriptor is the server's from now on, whether this succeeds or not.
+    /// The descriptor is the server's from now on, whether this succeeds or not. The connection is in addition to those
+    /// that ``Limits/connections`` counts, and gives way to nobody.
     @discardableResult
     public func serve(connection: FileDescriptor, export: Export) throws(NBDError) -> Connection {
-        try serve(connection, [export])
+        try serve(connection, [export], isGuest: false)
     }
 
     /// Listens on a private Unix socket, and serves the exports to every client; the first is the default.
@@ -107,13 +112,13 @@ public final class NBDServer: Sendable {
     }
 
     @discardableResult
-    func serve(_ descriptor: FileDescriptor, _ exports: [Export]) throws(NBDError) -> Connection {
+    func serve(_ descriptor: FileDescriptor, _ exports: [Export], isGuest: Bool) throws(NBDError) -> Connection {
         let id = state.withLock { state in
             state.lastID += 1
             return state.lastID
         }
         let socket = try Socket(descriptor, name: "NBD connection \(id)")
-        let connection = Connection(id: id, socket, exports, limits)
+        let connection = Connection(id: id, socket, exports, limits, isGuest: isGuest)
         let isStopped = state.withLock { state in
             if !state.isStopped {
                 state.connections[id] = connection

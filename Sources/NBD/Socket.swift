@@ -9,6 +9,8 @@ internal import SystemPackage
 final class Socket: Sendable {
     /// What messages call it.
     let name: String
+    /// What its connection is at.
+    let activity = Activity()
     private let descriptor: CInt
     /// Whether the descriptor is still ours, so that ``shutDown(_:)`` never meets another file's.
     private let isOpen = Mutex(true)
@@ -44,6 +46,8 @@ final class Socket: Sendable {
     /// - Parameter all: whether to wait until the buffer is full.
     /// - Returns: the number of bytes; 0 when the client will send no more.
     func receive(into buffer: UnsafeMutableRawBufferPointer, all: Bool) throws(NBDError) -> Int {
+        activity.beginReceiving()
+        defer { activity.endReceiving() }
         while true {
             let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, all ? CInt(MSG_WAITALL) : 0)
             if count >= 0 {
@@ -68,7 +72,9 @@ final class Socket: Sendable {
     func send(_ message: UnsafeRawBufferPointer) throws(NBDError) {
         try sending.withLock { _ throws(NBDError) in
             var rest = unsafe message
+            defer { activity.endSending() }
             while unsafe !rest.isEmpty {
+                activity.beginSending()
                 let count = unsafe Glibc.send(descriptor, rest.baseAddress, rest.count, CInt(MSG_NOSIGNAL))
                 if count >= 0 {
                     unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])

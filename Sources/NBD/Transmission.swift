@@ -63,6 +63,7 @@ struct Transmission: ~Copyable {
                 offset: channel.load(UInt64.self, at: 16),
                 length: channel.load(UInt32.self, at: 24))
             channel.consume(Request.headerLength)
+            channel.socket.activity.ask()
             let command = Command(rawValue: request.command)
             if command == .disconnect {
                 break

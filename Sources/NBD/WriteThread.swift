@@ -58,6 +58,7 @@ final class WriteThread: Sendable {
 
     /// Does a WRITE that may be done, and replies to it.
     func submit(_ write: Write) {
+        socket.activity.handOver()
         _ = queue.wait { queue -> Bool? in
             guard queue.writes.count < Self.capacity else {
                 return nil
@@ -96,6 +97,7 @@ final class WriteThread: Sendable {
                 // The thread that reads requests learns from this that the client is gone.
                 socket.shutDown(.both)
             }
+            socket.activity.answer(1)
             // Exchanged, for a buffer that two hold is copied when it is written to.
             queue.change { queue in
                 swap(&queue.spare, &write.buffer)

@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import BlockStorage
 import Foundation
 import NBD
 import StorageTestSupport
@@ -119,8 +120,9 @@ import Testing
         }
     }
 
-    @Test func `a thousand clients that say nothing keep nobody out`() throws {
-        let server = NBDServer(limits: Limits(contendedHandshake: .milliseconds(300)))
+    @Test func `a thousand clients that ask for nothing keep nobody out`() throws {
+        let limits = Limits(contendedStart: .milliseconds(300), contendedIdle: .seconds(3600))
+        let server = NBDServer(limits: limits)
         let folder = try TemporaryFolder()
         let path = folder.appending("run/s")
         try server.listen(at: path, exports: [Export(device)])
@@ -129,15 +131,83 @@ import Testing
         var idle: [RawClient] = []
         for index in 0..<1000 {
             idle.append(try RawClient(path.string))
-            // Some come through the handshake.
-            if index % 20 == 0 { try idle[index].start() }
+            // Half of them come through the handshake, and some ask for something.
+            if index % 2 == 0 { try idle[index].start() }
+            if index % 20 == 0 { #expect(try idle[index].flush() == 0) }
             if index % 100 == 99 { #expect(try RawClient(path.string).start().flush() == 0) }
         }
         #expect(server.connectionCount <= 256)
         try Bystander(RawClient(path.string).start(), at: 4096).stop()
         try early.stop()
-        // Those that had come through are still served.
+        // Those that had asked for something are still served.
         for index in stride(from: 0, to: 1000, by: 20) { #expect(try idle[index].flush() == 0) }
+        try bystander.stop()
+    }
+
+    /// What clients leave off in, once they have worked.
+    static let pauses: [(String, @Sendable (RawClient) throws -> Void)] = [
+        ("nothing", { _ in }),
+        ("a request", { try $0.send(Array(RawClient.request(1, length: 4096).prefix(17))) }),
+        ("a payload", { try $0.sendRequest(1, length: 4096, payload: [UInt8](repeating: 9, count: 100)) }),
+        (
+            "taking replies",
+            { client in
+                for cookie in 0..<4 as Range<UInt64> {
+                    try client.sendRequest(0, flags: 4, cookie: cookie, length: 512 << 10)
+                }
+            }
+        ),
+    ]
+
+    @Test(arguments: pauses.indices)
+    func `clients that go silent after their first requests keep nobody out`(index: Int) throws {
+        let limits = Limits(connections: 16, contendedStart: .milliseconds(50), contendedIdle: .milliseconds(100))
+        let server = NBDServer(limits: limits)
+        let folder = try TemporaryFolder()
+        let path = folder.appending("run/s")
+        try server.listen(at: path, exports: [Export(device)])
+        defer { server.stop(within: .zero) }
+        // One that was handed over is nobody's guest, and may be silent as long as it likes.
+        let own = try RawClient(server, Export(device)).start()
+        var silent: [RawClient] = []
+        for _ in 0..<64 {
+            let client = try RawClient(path.string).start()
+            #expect(try client.flush() == 0)
+            try Self.pauses[index].1(client)
+            silent.append(client)
+        }
+        try Bystander(RawClient(path.string).start(), at: 4096).stop()
+        #expect(server.connectionCount <= 17)
+        #expect(try own.flush() == 0)
+        #expect(silent[0].isClosedByServer())
+        #expect(device.bytes[0] == 0)
+        try bystander.stop()
+    }
+
+    @Test func `a client whose request takes long keeps its place`() throws {
+        let (isFlushing, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let device = MemoryDevice(size: 1 << 20) { operation throws(StorageError) in
+            if operation == .flush {
+                isFlushing.signal()
+                goOn.wait()
+            }
+        }
+        let limits = Limits(connections: 2, contendedStart: .zero, contendedIdle: .zero)
+        let server = NBDServer(limits: limits)
+        let folder = try TemporaryFolder()
+        let path = folder.appending("run/s")
+        try server.listen(at: path, exports: [Export(device)])
+        defer { server.stop(within: .zero) }
+        let working = try RawClient(path.string).start()
+        try working.sendRequest(3, cookie: 1)
+        isFlushing.wait()
+        var others: [RawClient] = []
+        for _ in 0..<20 {
+            others.append(try RawClient(path.string).start())
+            #expect(try others.last?.read(512, at: 0).count == 512)
+        }
+        goOn.signal()
+        #expect(try working.receiveReply() == .init(cookie: 1))
         try bystander.stop()
     }
 
