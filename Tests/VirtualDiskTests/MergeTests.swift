@@ -104,6 +104,22 @@ struct MergeTests {
         try chain.expect(folder, ["d1.avhd": "d3.avhd"], without: ["d3.avhd"], "backward")
     }
 
+    @Test(arguments: [DiskFormat.vhd, .vhdx])
+    func `a disk that is given another parent is no other disk to its own children`(format: DiskFormat) throws {
+        let folder = try TemporaryFolder()
+        let paths = ["base.\(format)", "a.a\(format)", "b.a\(format)", "c.a\(format)"].map(folder.appending)
+        try format.create(at: paths[0], size: 3 << 20)
+        for (path, parent) in zip(paths.dropFirst(), paths) {
+            // As if the parent had been at rest for long.
+            try FileStore(opening: parent, access: .readWrite).setModificationTime(1_700_000_000)
+            try format.createChild(at: path, of: parent)
+        }
+        _ = try DiskMerge.merge(paths[1], beneath: folder.path)
+        let chain = try DiskChain.open(paths[3], beneath: folder.path)
+        #expect(chain.layers.map(\.path) == [paths[3], paths[2], paths[0]])
+        #expect(chain.warnings.isEmpty, "\(chain.warnings)")
+    }
+
     @Test func `disks of which neither grew from the other are not merged`() throws {
         let chain = try RecordedChain(depth: 3, seed: 3, twin: true)
         let folder = RecordingTree(chain.files)

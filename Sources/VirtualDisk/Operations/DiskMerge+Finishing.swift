@@ -160,11 +160,16 @@ extension DiskMerge {
         in tree: any NamedFiles
     ) throws(DiskError) -> [DiskStep] {
         let name = tree.path(of: file)
-        let store = try reaching(name) { () throws(StorageError) in try tree.open(file, access: .readOnly) }
+        let (store, before) = try reaching(name) { () throws(StorageError) in
+            let store = try tree.open(file, access: .readOnly)
+            return (store, try store.status().modificationTime)
+        }
         let link = ParentLink(
             identity: identity, modificationTime: time, name: parent.last ?? "",
             relativePaths: [try LabPath.relative(to: parent, from: file, name: tree.path(of: parent))])
         guard let identity = try format.identity(of: store) else { return [] }
+        // It reads as before, so its children's record of it stays true.
         return try format.describing(store, at: file, identity: identity, link: link)
+            + [.modificationTime(file: file, before)]
     }
 }
