@@ -28,7 +28,8 @@ struct OutsideReader {
         for path in chain {
             let name = path.lastComponent?.string ?? ""
             // For a VHDX 7-Zip takes the relative path, backslashes and all, as the name beside the child.
-            for name in name.hasSuffix("vhdx") ? [name, "..\\\(name)"] : [name] {
+            let places = ["", "..\\", "Snapshots\\", ".\\Snapshots\\"]
+            for name in name.hasSuffix("vhdx") ? places.map({ $0 + name }) : [name] {
                 try FileManager.default.createSymbolicLink(
                     atPath: "\(flat)/\(name)", withDestinationPath: path.string)
             }
@@ -85,7 +86,7 @@ struct OutsideReader {
     }
 
     /// Compares what QEMU makes of a disk without a parent.
-    func expectQEMU(_ path: FilePath, reads expected: [UInt8]) async throws {
+    func expectQEMU(_ path: FilePath, reads expected: [UInt8], _ comment: String = "") async throws {
         let output = folder.appending("\(UUID().uuidString).raw")
         defer { try? FileManager.default.removeItem(atPath: output.string) }
         let result = try await Tool("qemu-img").run(
@@ -93,8 +94,8 @@ struct OutsideReader {
                 "convert", "-f", path.extension?.hasSuffix("vhdx") == true ? "vhdx" : "vpc", "-O", "raw", path.string,
                 output.string,
             ])
-        #expect(result.code == 0, "qemu-img: \(result.messages)")
-        try expect(output, toEqual: expected, "qemu-img")
+        #expect(result.code == 0, "qemu-img: \(result.messages) \(comment)")
+        try expect(output, toEqual: expected, "qemu-img \(comment)")
     }
 
     /// Whether a VHDX has a log that is to be replayed, as 7-Zip says.
