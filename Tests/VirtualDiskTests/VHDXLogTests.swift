@@ -11,25 +11,37 @@ import VirtualDisk
 struct VHDXLogTests {
     static let size: UInt64 = 20 << 20
 
-    /// A disk as a crash leaves it at each moment: flushed, but not closed.
-    private func crashedFiles() throws -> (files: [[UInt8]], contents: [[UInt8]]) {
+    static let seeds: [UInt64] = {
+        let isThorough = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] != nil
+        return SeededGenerator.seeds(isThorough ? 16 : 1) + [4]
+    }()
+
+    /// A disk as a crash leaves it at random moments of random requests: some flushed, but never closed.
+    private func crashedFiles(seed: UInt64 = 4) throws -> (files: [[UInt8]], contents: [[UInt8]]) {
         let folder = try TemporaryFolder()
         let path = folder.appending("disk.vhdx")
         try VHDX.create(at: path, size: Self.size)
         let start = ["disk.vhdx": try VHDXBytes(path).bytes]
         let tree = RecordingTree(start)
         let chain = try DiskChain.open(["disk.vhdx"], in: tree, access: .readWrite)
-        var generator = SeededGenerator(seed: 4)
-        for number in 0..<8 {
-            try chain.write(generator.bytes(9000), at: UInt64(number) * 2_400_256)
-            try chain.flush()
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<14 {
+            let start = UInt64.random(in: 0..<Self.size - 1, using: &generator)
+            let longest = generator.chance(30) ? Self.size : 12_000
+            let range = start..<min(Self.size, start + .random(in: 1...longest, using: &generator))
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0..<7: try chain.write(generator.bytes(min(range.count, 300_000)), at: start)
+            case 7..<9: try chain.writeZeroes(range)
+            default: try chain.discard(range)
+            }
+            if generator.chance(60) { try chain.flush() }
         }
         var crashed = CrashedFiles(start)
         var files: [[UInt8]] = []
         var contents: [[UInt8]] = []
-        for (index, change) in tree.log.enumerated() {
+        for change in tree.log {
             crashed.advance(change)
-            guard index % 3 == 2 else { continue }
+            guard generator.chance(20) else { continue }
             let torn = crashed.some(using: &generator)
             files.append(torn["disk.vhdx"] ?? [])
             let reader = try DiskChain.open(["disk.vhdx"], in: RecordingTree(torn), access: .readOnly)
@@ -38,9 +50,10 @@ struct VHDXLogTests {
         return (files, contents)
     }
 
-    @Test(.enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"))
-    func `QEMU replays the log of a crashed disk as this module does`() async throws {
-        let (files, contents) = try crashedFiles()
+    @Test(.enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"), arguments: seeds)
+    func `QEMU replays the log of a crashed disk as this module does`(seed: UInt64) async throws {
+        print("log seed \(seed)")
+        let (files, contents) = try crashedFiles(seed: seed)
         let outside = try OutsideReader()
         var replayed = 0
         for (index, (bytes, content)) in zip(files, contents).enumerated() {
@@ -52,15 +65,16 @@ struct VHDXLogTests {
             let own = outside.folder.appending("own-\(index).vhdx")
             try FileManager.default.copyItem(atPath: path.string, toPath: own.string)
             try await outside.repairWithQEMU(path)
-            try await outside.expectQEMU(path, reads: content)
+            try await outside.expectQEMU(path, reads: content, "crash \(index) of seed \(seed)")
+            try await outside.expectSevenZip([path], reads: content, "crash \(index) of seed \(seed)")
             let chain = try DiskChain.open(own, beneath: outside.folder.path, access: .readWrite)
             #expect(try chain.bytes(at: 0, count: content.count).isSame(as: content))
             try chain.close()
-            try await outside.expectSevenZip([own], reads: content, "crash \(index)")
-            try await outside.expectQEMU(own, reads: content)
+            try await outside.expectSevenZip([own], reads: content, "own crash \(index) of seed \(seed)")
+            try await outside.expectQEMU(own, reads: content, "own crash \(index) of seed \(seed)")
             for file in [path, own] { try FileManager.default.removeItem(atPath: file.string) }
         }
-        #expect(replayed > 2, "the crashes must leave something in the log")
+        #expect(replayed > 2, "the \(files.count) crashes must leave something in the log")
     }
 
     /// QEMU's write of the table fails, so that what it wrote to the log is all that there is.
