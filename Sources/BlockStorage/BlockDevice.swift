@@ -18,6 +18,11 @@ public protocol BlockDevice: Sendable {
     /// Fills the whole buffer with the bytes from `offset` on.
     func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError)
 
+    /// Takes the range's first bytes into a pipe without copying them, as many as lie together in a file.
+    ///
+    /// - Returns: how many; none when they are fewer than `least`, or zeros, or nowhere in a file, and are to be read.
+    func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int
+
     /// Writes the whole buffer at `offset`; durable after the next ``flush()``.
     func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError)
 
@@ -37,6 +42,11 @@ public protocol BlockDevice: Sendable {
 extension BlockDevice {
     /// What nearly every disk has.
     public var sectorSize: UInt32 { 512 }
+
+    /// What lies in no file is read.
+    public func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
+        0
+    }
 }
 
 /// A run of bytes of one kind.

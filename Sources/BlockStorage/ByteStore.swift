@@ -23,6 +23,11 @@ public protocol ByteStore: Sendable {
     /// - Returns: the number of bytes read; less than the buffer's size only at the end of the file.
     func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) -> Int
 
+    /// Takes bytes from `offset` on into a pipe without copying them, as many as it has room for.
+    ///
+    /// - Returns: how many; none when the store cannot, and they are to be read.
+    func gather(into pipe: PagePipe, at offset: UInt64, count: Int) throws(StorageError) -> Int
+
     /// Writes the whole buffer at `offset`, growing the file as needed.
     func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError)
 
@@ -48,4 +53,7 @@ public protocol ByteStore: Sendable {
 extension ByteStore {
     /// Promises nothing, so a store may do nothing.
     public func beginWriteback(_ range: Range<UInt64>) {}
+
+    /// Only files have pages to give.
+    public func gather(into pipe: PagePipe, at offset: UInt64, count: Int) throws(StorageError) -> Int { 0 }
 }

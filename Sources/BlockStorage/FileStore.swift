@@ -118,6 +118,12 @@ public final class FileStore: ByteStore {
         return done
     }
 
+    /// Takes bytes from `offset` on into a pipe without copying them.
+    public func gather(into pipe: PagePipe, at offset: UInt64, count: Int) throws(StorageError) -> Int {
+        try checkUsable()
+        return try pipe.gather(from: descriptor, at: Int64(position(offset)), count: count, name: name)
+    }
+
     /// Writes the whole buffer at `offset`.
     public func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) {
         try checkWritable()

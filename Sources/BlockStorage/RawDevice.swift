@@ -27,6 +27,12 @@ public struct RawDevice: BlockDevice {
         try store.readFully(into: &buffer, at: offset)
     }
 
+    /// Takes the range's first bytes into a pipe, up to the next hole.
+    public func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
+        try StorageError.check(range, within: size, of: store.name)
+        return try store.gatherData(range, atLeast: least, into: pipe)
+    }
+
     /// Writes the whole buffer at `offset`.
     public func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) {
         try checkWritable()
@@ -66,6 +72,15 @@ public struct RawDevice: BlockDevice {
 }
 
 extension ByteStore {
+    /// Takes a range's first bytes into a pipe unless they are a hole, up to the next hole.
+    package func gatherData(
+        _ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe
+    ) throws(StorageError) -> Int {
+        guard let data = try nextData(from: range.lowerBound), data.contains(range.lowerBound) else { return 0 }
+        let count = Int(range.clamped(to: data).count)
+        return count < least ? 0 : try gather(into: pipe, at: range.lowerBound, count: count)
+    }
+
     /// The file's own data and holes in the range, at most `limit` of them.
     package func extents(in range: Range<UInt64>, limit: Int = 1024) throws(StorageError) -> [Extent] {
         var extents: [Extent] = []

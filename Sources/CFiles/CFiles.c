@@ -40,6 +40,23 @@ int fermata_set_modification_time(int descriptor, int64_t seconds) {
     return futimens(descriptor, times);
 }
 
+int fermata_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC);
+}
+
+int fermata_resize_pipe(int end, int size) {
+    fcntl(end, F_SETPIPE_SZ, size);
+    return fcntl(end, F_GETPIPE_SZ);
+}
+
+int64_t fermata_splice_in(int file, int64_t offset, int pipe, uint64_t count) {
+    return splice(file, &offset, pipe, NULL, count, SPLICE_F_NONBLOCK);
+}
+
+int64_t fermata_splice_out(int pipe, int socket, uint64_t count) {
+    return splice(pipe, NULL, socket, NULL, count, 0);
+}
+
 int fermata_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }

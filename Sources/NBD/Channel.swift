@@ -1,6 +1,8 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BlockStorage
+
 /// A socket's bytes, buffered both ways by the one thread that reads it.
 ///
 /// Requests that have arrived together are read together, and their replies sent together:
@@ -18,6 +20,8 @@ struct Channel: ~Copyable {
     static let usualCapacity = 256 << 10
     /// What needs more than this is received and sent in pieces.
     static let largestCapacity = 4 << 20
+    /// How much may wait in the socket for a client that reads much at once: enough for both to be at work.
+    static let pagesUnderWay: CInt = 512 << 10
 
     let socket: Socket
     /// When the client must have sent what is waited for, while there is such a limit.
@@ -27,6 +31,8 @@ struct Channel: ~Copyable {
     private var start = 0
     private var end = 0
     private var output: [UInt8]
+    /// What long READs pass through, once there was one.
+    private(set) var pages: PagePipe?
 
     /// The number of bytes that wait to be sent.
     private(set) var pending = 0
@@ -241,12 +247,30 @@ extension Channel {
         guard pending > 0 else {
             return
         }
+        try send(then: nil)
+    }
+
+    /// Sends what waits, and what has been taken into the pipe behind it.
+    mutating func sendWithPages() throws(NBDError) {
+        try send(then: pages)
+    }
+
+    private mutating func send(then pages: PagePipe?) throws(NBDError) {
         let count = pending
         let socket = socket
         pending = 0
-        sent += count
+        sent += count + (pages?.count ?? 0)
         try unsafe output.span.withUnsafeBytes { bytes throws(NBDError) in
-            unsafe try socket.send(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            unsafe try socket.send(UnsafeRawBufferPointer(rebasing: bytes[..<count]), then: pages)
         }
+    }
+
+    /// The pipe for pages, empty; nil when the system has none to give.
+    mutating func emptyPages() -> PagePipe? {
+        if pages == nil, let pipe = try? PagePipe() {
+            pages = pipe
+            socket.enlargeSendBuffer(to: Self.pagesUnderWay)
+        }
+        return pages
     }
 }

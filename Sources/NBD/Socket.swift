@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BlockStorage
 internal import Glibc
 internal import Synchronization
 internal import SystemPackage
@@ -68,8 +69,10 @@ final class Socket: Sendable {
         return unsafe Glibc.poll(&poll, 1, 0) > 0
     }
 
-    /// Sends the whole message.
-    func send(_ message: UnsafeRawBufferPointer) throws(NBDError) {
+    /// Sends the whole message, and behind it what waits in a pipe.
+    ///
+    /// The threads that send take no signals: a pipe's bytes for a client that has gone would raise one.
+    func send(_ message: UnsafeRawBufferPointer, then pages: PagePipe? = nil) throws(NBDError) {
         try sending.withLock { _ throws(NBDError) in
             var rest = unsafe message
             defer { activity.endSending() }
@@ -78,15 +81,30 @@ final class Socket: Sendable {
                 let count = unsafe Glibc.send(descriptor, rest.baseAddress, rest.count, CInt(MSG_NOSIGNAL))
                 if count >= 0 {
                     unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                    continue
-                }
-                switch errno {
-                case EINTR: continue
-                case EAGAIN: throw NBDError(.timedOut, name: name, detail: "the client does not take its replies")
-                case EPIPE, ECONNRESET: throw NBDError(.disconnected, name: name, detail: "the client went away")
-                default: throw NBDError(.system, name: name, detail: "cannot send", errno: Errno(rawValue: errno))
+                } else if errno != EINTR {
+                    throw sendingFailure
                 }
             }
+            if let pages, !pages.drain(to: descriptor) {
+                throw sendingFailure
+            }
+        }
+    }
+
+    private var sendingFailure: NBDError {
+        switch errno {
+        case EAGAIN: NBDError(.timedOut, name: name, detail: "the client does not take its replies")
+        case EPIPE, ECONNRESET: NBDError(.disconnected, name: name, detail: "the client went away")
+        default: NBDError(.system, name: name, detail: "cannot send", errno: Errno(rawValue: errno))
+        }
+    }
+
+    /// Lets more wait in the socket for the client, as far as the system allows.
+    func enlargeSendBuffer(to size: CInt) {
+        var size = size
+        let length = socklen_t(MemoryLayout<CInt>.size)
+        if unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &size, length) != 0 {
+            unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, length)
         }
     }
 

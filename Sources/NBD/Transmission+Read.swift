@@ -93,6 +93,10 @@ extension Transmission {
 
     /// Replies in chunks of data, and of holes where the device has them.
     ///
+    /// ```
+    ///   lies in a file, 64 KiB or more ──► gathered ──► sent from the system's own pages
+    ///   all else                       ──► read, 128 KiB at a time ──► sent with the replies before it
+    /// ```
     /// No request is in the export while a piece is sent: a client that is slow to take it holds up nobody. A failure
     /// after the first piece is told in the reply's last chunk.
     private func readInPieces(
@@ -102,6 +106,19 @@ extension Transmission {
         var hole = range.lowerBound..<range.lowerBound
         var position = range.lowerBound
         while position < range.upperBound {
+            let rest = position..<range.upperBound
+            guard let gathered = try gather(rest, of: request, &channel) else {
+                return
+            }
+            if gathered > 0 {
+                try channel.reserve(2 * (Chunk.headerLength + 12))
+                appendHole(&hole, of: request, isLast: false, &channel)
+                beginChunk(.offsetData, request, length: 8 + gathered, isLast: gathered == rest.count, &channel)
+                channel.append(position)
+                try channel.sendWithPages()
+                position += UInt64(gathered)
+                continue
+            }
             let piece = position..<min(position + Self.pieceLength, range.upperBound)
             // Each hole takes a chunk, but is longer than the chunks around it.
             try channel.reserve(piece.count + 3 * (Chunk.headerLength + 12))
@@ -117,6 +134,27 @@ extension Transmission {
             }
             position = piece.upperBound
         }
+    }
+
+    /// Takes the rest's first bytes into the channel's pipe, if they lie together in a file.
+    ///
+    /// - Returns: how many; nil when that failed, which the client has been told then.
+    private func gather(
+        _ rest: Range<UInt64>, of request: Request, _ channel: inout Channel
+    ) throws(NBDError) -> Int? {
+        guard rest.count >= Self.sparseLength, let pages = channel.emptyPages() else {
+            return 0
+        }
+        var count = 0
+        do throws(ErrorNumber) {
+            try withDevice(writing: false, &channel) { device, _ throws(StorageError) in
+                count = try device.gather(rest, atLeast: Self.sparseLength, into: pages)
+            }
+        } catch {
+            try replyInChunks(to: request, error, &channel)
+            return nil
+        }
+        return count
     }
 
     /// Appends the chunks of one piece; a hole at its end is left for the next one to tell.

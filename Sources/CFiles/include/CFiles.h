@@ -30,6 +30,20 @@ int fermata_open_step(int folder, const char *name);
 /// Sets the time of the last change, in seconds since 1970, and leaves the time of the last access.
 int fermata_set_modification_time(int descriptor, int64_t seconds);
 
+/// Makes a pipe: `ends[0]` is read from and `ends[1]` written to.
+int fermata_pipe(int ends[2]);
+
+/// Asks for a pipe's size in bytes.
+///
+/// Returns the size that it has now, or -1.
+int fermata_resize_pipe(int end, int size);
+
+/// Moves bytes from a file's offset into a pipe, without waiting for room in it.
+int64_t fermata_splice_in(int file, int64_t offset, int pipe, uint64_t count);
+
+/// Moves bytes from a pipe to a socket, waiting for room in that.
+int64_t fermata_splice_out(int pipe, int socket, uint64_t count);
+
 /// Puts each of two names in the other's place at one moment.
 int fermata_exchange(const char *one, const char *other);
 

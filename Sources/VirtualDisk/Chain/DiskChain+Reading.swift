@@ -26,6 +26,20 @@ extension DiskChain {
         }
     }
 
+    /// Takes the range's first bytes into a pipe, as far as they lie together in one of the chain's files.
+    public func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
+        try checkOpen()
+        try StorageError.check(range, within: size, of: leaf.store.name)
+        let skipped = range.lowerBound % 512
+        let (image, run) = try locate(range.lowerBound / 512, count: (skipped + UInt64(range.count) + 511) / 512)
+        let count = min(Int(run.count * 512 - skipped), range.count)
+        guard let image, let start = run.offset, count >= least else { return 0 }
+        let place = start + skipped
+        return image.isFlat
+            ? try image.store.gatherData(place..<place + UInt64(count), atLeast: least, into: pipe)
+            : try image.store.gather(into: pipe, at: place, count: count)
+    }
+
     /// Tells where data lies and where there is nothing in any disk of the chain.
     public func extents(in range: Range<UInt64>) throws(StorageError) -> [Extent] {
         try checkOpen()
