@@ -87,6 +87,25 @@ import Testing
         #expect(gone.code == 0 && gone.output.contains("found     nothing"), "\(gone)")
     }
 
+    @Test func `a name that would control the terminal is told in letters`() async throws {
+        let folder = try TestFolder()
+        #expect(try await folder.fermata("disk", "create", "a.vhd", "--size", "4M").code == 0)
+        #expect(try await folder.fermata("disk", "create", "b.avhd", "--parent", "a.vhd").code == 0)
+        let file = URL(fileURLWithPath: folder.path.appending("b.avhd").string)
+        var bytes = try Data(contentsOf: file)
+        let name = "\u{1B}[2J\u{202E}a.vhd".utf16.flatMap { [UInt8($0 >> 8), UInt8(truncatingIfNeeded: $0)] }
+        bytes.replaceSubrange(576..<576 + name.count, with: name)
+        bytes.replaceSubrange(548..<552, with: Data(count: 4))
+        let sum = ~bytes[512..<1536].reduce(0 as UInt32) { $0 &+ UInt32($1) }
+        bytes.replaceSubrange(548..<552, with: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: sum >> $0) })
+        try bytes.write(to: file)
+        let link = try await folder.fermata("disk", "info", "b.avhd", "--json").json["links"]?.elements.first
+        #expect(link?["recorded"]?["name"] == .string("\\u{1B}[2J\\u{202E}a.vhd"), "\(String(describing: link))")
+        let text = try await folder.fermata("disk", "info", "b.avhd")
+        #expect(text.code == 0 && text.output.contains("name '\\u{1B}[2J\\u{202E}a.vhd'"), "\(text)")
+        #expect(!text.output.unicodeScalars.contains { $0.value == 0x1B || $0.value == 0x202E })
+    }
+
     @Test func `others read the disks that are made`() async throws {
         let tool = Tool("qemu-img")
         guard tool.isInstalled else { return print("skipped: there is no qemu-img") }

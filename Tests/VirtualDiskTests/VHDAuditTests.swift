@@ -129,6 +129,31 @@ struct VHDAuditTests {
         #expect(try VHDBytes(path).bytes.isSame(as: before))
     }
 
+    @Test func `what lies in the parent's place and is no VHD is refused by its name`() throws {
+        var child = SyntheticVHD()
+        child.type = 4
+        child.identity = Array(21...36)
+        child.parentName = Array("base.vhd".utf16)
+        child.locators = [SyntheticVHD.Locator("W2ru", ".\\base.vhd")]
+        var parent = SyntheticVHD()
+        child.parentIdentity = parent.identity
+        parent.version = 0x0002_0000
+        let bases: [(bytes: [UInt8], code: DiskError.Code)] = [
+            ([], .notADisk), ([UInt8](repeating: 0, count: 510), .notADisk),
+            ([UInt8](repeating: 0x41, count: 1 << 20), .notADisk),
+            (Array(SyntheticVHD().file.dropFirst(600)), .malformed),
+            (parent.file, .unsupported),
+        ]
+        for (bytes, code) in bases {
+            let tree = RecordingTree(["leaf.vhd": child.file, "base.vhd": bytes])
+            let error = #expect(throws: DiskError.self) {
+                try DiskChain.open(["leaf.vhd"], in: tree, access: .readWrite)
+            }
+            #expect(error?.code == code && error?.path == "/recording/base.vhd", "\(String(describing: error))")
+            #expect(tree.log.isEmpty)
+        }
+    }
+
     @Test func `a fixed disk is what its last footer says, whatever its guest has put before it`() throws {
         var fixed = SyntheticVHD()
         fixed.type = 2
