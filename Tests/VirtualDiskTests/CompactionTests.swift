@@ -231,6 +231,20 @@ struct CompactionTests {
         }
     }
 
+    @Test func `a disk whose name leaves no room for another is written as ever, and not compacted`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.appending(String(repeating: "n", count: 250) + ".vhd")
+        try VHD.create(at: path, size: 1 << 20)
+        #expect(try DiskRecovery.finish(path, beneath: folder.path) == [])
+        let chain = try DiskChain.open(path, beneath: folder.path, access: .readWrite)
+        try chain.write([UInt8](repeating: 0, count: 512), at: 0)
+        try chain.close()
+        let before = try VHDBytes(path).bytes
+        let error = #expect(throws: DiskError.self) { try DiskCompaction.compact(path, beneath: folder.path) }
+        #expect(error?.underlying?.errno == .fileNameTooLong)
+        #expect(try VHDBytes(path).bytes == before)
+    }
+
     @Test func `a raw disk gets holes where it is zeros`() throws {
         let folder = try TemporaryFolder()
         let path = folder.appending("a.raw")

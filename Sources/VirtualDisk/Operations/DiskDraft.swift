@@ -64,7 +64,11 @@ public final class DiskDraft: Sendable {
 
     /// Whether there is a draft of a disk.
     static func exists(of place: [String], in tree: any NamedFiles) throws(StorageError) -> Bool {
-        try tree.contains(temporary(for: place))
+        do throws(StorageError) { return try tree.contains(temporary(for: place)) } catch {
+            // A disk whose own name is so long never had one.
+            if error.errno == .fileNameTooLong { return false }
+            throw error
+        }
     }
 
     /// Removes what a crash left of the draft of a disk, which nobody else may be changing now.
