@@ -104,52 +104,61 @@ struct OperationTests {
         #expect(folder.log.isEmpty)
     }
 
-    @Test func `a child is given its parent in another place, wherever that is cut off`() throws {
-        let chain = try RecordedChain(depth: 3, seed: 6)
+    @Test(arguments: [DiskFormat.vhd, .vhdx])
+    func `a child is given its parent in another place, wherever that is cut off`(format: DiskFormat) throws {
+        let chain = try RecordedChain(depth: 3, seed: 6, format: format)
+        let (base, middle, leaf) = (chain.names[0], chain.names[1], chain.names[2])
         var files = chain.files
-        files["elsewhere/with a longer name than it had before/moved.avhd"] = files.removeValue(forKey: "d1.avhd")
-        files["elsewhere/with a longer name than it had before/d0.vhd"] = files.removeValue(forKey: "d0.vhd")
-        let place = ["elsewhere", "with a longer name than it had before", "moved.avhd"]
-        let content = try #require(chain.content["d2.avhd"])
-        try cutOff(files, "d2.avhd") { folder in
-            let dry = try DiskReparenting.setParent(of: ["d2.avhd"], to: place, in: folder, isDryRun: true)
-            #expect(dry.isSame && dry.backup == nil)
-            let done = try DiskReparenting.setParent(of: ["d2.avhd"], to: place, in: folder)
-            #expect(done.backup == "/recording/d2.avhd.backup-1")
+        let place = ["elsewhere", "with a longer name than it had before", "moved-\(middle)"]
+        files[place.joined(separator: "/")] = files.removeValue(forKey: middle)
+        files["elsewhere/with a longer name than it had before/\(base)"] = files.removeValue(forKey: base)
+        let content = try #require(chain.content[leaf])
+        try cutOff(files, leaf) { folder in
+            let before = folder.logCount
+            let dry = try DiskReparenting.setParent(of: [leaf], to: place, in: folder, isDryRun: true)
+            #expect(dry.isSame && dry.backup == nil && folder.logCount == before)
+            let done = try DiskReparenting.setParent(of: [leaf], to: place, in: folder)
+            #expect(done.backup?.string == "/recording/\(leaf).backup-1")
+            let now = try DiskChain.open([leaf], in: folder, access: .readOnly)
+            #expect(!now.warnings.contains { $0.kind == .parentMoved })
         } check: { folder, comment in
             // Until then it is found by its identity, with a warning.
-            let found = try RecordedChain.read("d2.avhd", in: folder)
+            let found = try RecordedChain.read(leaf, in: folder)
             #expect(found == content, "\(comment)")
         }
     }
 
-    @Test func `another disk becomes the parent only when that is meant, and never a descendant`() throws {
-        let chain = try RecordedChain(depth: 3, seed: 6, twin: true)
+    @Test(arguments: [DiskFormat.vhd, .vhdx])
+    func `another disk becomes the parent only when that is meant, and never a descendant`(format: DiskFormat) throws {
+        let chain = try RecordedChain(depth: 3, seed: 6, twin: true, format: format)
+        let names = chain.names
         let folder = RecordingTree(chain.files)
         let error = try #require(
             #expect(throws: DiskError.self) {
-                try DiskReparenting.setParent(of: ["d2.avhd"], to: ["d3.avhd"], in: folder)
+                try DiskReparenting.setParent(of: [names[2]], to: [names[3]], in: folder)
             })
         #expect(error.code == .parentMismatch && error.description.contains("--ignore-id-mismatch"))
         let cycle = #expect(throws: DiskError.self) {
-            try DiskReparenting.setParent(of: ["d1.avhd"], to: ["d2.avhd"], in: folder, ignoringIdentity: true)
+            try DiskReparenting.setParent(of: [names[1]], to: [names[2]], in: folder, ignoringIdentity: true)
         }
         #expect(cycle?.code == .cycle)
-        #expect(throws: DiskError.self) { try DiskReparenting.setParent(of: ["d0.vhd"], to: ["d1.avhd"], in: folder) }
+        #expect(throws: DiskError.self) { try DiskReparenting.setParent(of: [names[0]], to: [names[1]], in: folder) }
         #expect(folder.log.isEmpty)
-        _ = try DiskReparenting.setParent(of: ["d2.avhd"], to: ["d3.avhd"], in: folder, ignoringIdentity: true)
-        let open = try DiskChain.open(["d2.avhd"], in: folder, access: .readOnly)
-        #expect(open.layers.map(\.path.lastComponent?.string) == ["d2.avhd", "d3.avhd", "d1.avhd", "d0.vhd"])
+        _ = try DiskReparenting.setParent(of: [names[2]], to: [names[3]], in: folder, ignoringIdentity: true)
+        let open = try DiskChain.open([names[2]], in: folder, access: .readOnly)
+        #expect(open.layers.map(\.path.lastComponent?.string) == [names[2], names[3], names[1], names[0]])
     }
 
-    @Test func `a map and a difference say what reading does`() throws {
-        let chain = try RecordedChain(depth: 3, seed: 8, twin: true)
+    @Test(arguments: [DiskFormat.vhd, .vhdx])
+    func `a map and a difference say what reading does`(format: DiskFormat) throws {
+        let chain = try RecordedChain(depth: 3, seed: 8, twin: true, format: format)
+        let (leaf, twin) = (chain.names[2], chain.names[3])
         let folder = RecordingTree(chain.files)
         let (one, other) = try (
-            DiskChain.open(["d2.avhd"], in: folder, access: .readOnly),
-            DiskChain.open(["d3.avhd"], in: folder, access: .readOnly)
+            DiskChain.open([leaf], in: folder, access: .readOnly),
+            DiskChain.open([twin], in: folder, access: .readOnly)
         )
-        let (left, right) = (chain.content["d2.avhd"] ?? [], chain.content["d3.avhd"] ?? [])
+        let (left, right) = (chain.content[leaf] ?? [], chain.content[twin] ?? [])
         var expected = [Bool](repeating: false, count: left.count)
         for sector in left.indices { expected[sector] = left[sector] != right[sector] }
         var found = [Bool](repeating: false, count: left.count)

@@ -23,7 +23,10 @@ struct RecordedChain {
     static let isThorough: Bool = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] != nil
 
     /// Makes a chain of so many disks, the last of which may have a twin.
-    init(depth: Int, seed: UInt64, kind: DiskKind = .dynamic, dirty: [Int] = [], twin: Bool = false) throws {
+    init(
+        depth: Int, seed: UInt64, kind: DiskKind = .dynamic, dirty: [Int] = [], twin: Bool = false,
+        format: DiskFormat = .vhd
+    ) throws {
         var generator = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         var names: [String] = []
@@ -31,13 +34,13 @@ struct RecordedChain {
         var current = [Int](repeating: 0, count: Self.sectors)
         for level in 0..<depth + (twin ? 1 : 0) {
             let isTwin = level == depth
-            let name = level == 0 ? "d0.vhd" : "d\(level).avhd"
+            let name = (level == 0 ? "d0." : "d\(level).a") + (format == .vhd ? "vhd" : "vhdx")
             let path = folder.appending(name)
             if level == 0 {
-                try VHD.create(at: path, size: UInt64(Self.sectors) * 512, kind: kind)
+                try format.create(at: path, size: UInt64(Self.sectors) * 512, kind: kind)
             } else {
                 let parent = names[isTwin ? level - 2 : level - 1]
-                try VHD.createChild(at: path, of: folder.appending(parent))
+                try format.createChild(at: path, of: folder.appending(parent))
                 current = content[parent] ?? current
             }
             let chain = try DiskChain.open(path, beneath: folder.path, access: .readWrite)

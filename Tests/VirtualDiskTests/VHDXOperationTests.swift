@@ -119,4 +119,46 @@ struct VHDXOperationTests {
         }
         #expect(folder.log.isEmpty && alone.log.isEmpty)
     }
+
+    @Test func `another parent is taken after a dry run said that it is another disk`() throws {
+        let chain = try RecordedChain(depth: 3, seed: 6, twin: true, format: .vhdx)
+        let folder = RecordingTree(chain.files)
+        let dry = try DiskReparenting.setParent(
+            of: ["d2.avhdx"], to: ["d3.avhdx"], in: folder, ignoringIdentity: true, isDryRun: true)
+        #expect(!dry.isSame && dry.backup == nil && folder.log.isEmpty)
+        let done = try DiskReparenting.setParent(
+            of: ["d2.avhdx"], to: ["d3.avhdx"], in: folder, ignoringIdentity: true)
+        #expect(!done.isSame && done.identity == dry.identity && done.recorded == dry.recorded)
+        // What the child has of its own is what it had, over the other parent.
+        let disk = try DiskChain.open(["d2.avhdx"], in: folder, access: .readOnly)
+        let (own, other) = (chain.content["d2.avhdx"] ?? [], chain.content["d3.avhdx"] ?? [])
+        let found = StampedSectors.numbers(try disk.bytes(at: 0, count: Int(disk.size)))
+        for extent in try disk.map() {
+            let sectors = Int(extent.range.lowerBound / 512)..<Int(extent.range.upperBound / 512)
+            #expect(found[sectors] == (extent.depth == 0 ? own : other)[sectors])
+        }
+        #expect(try DiskCheck.check(["d2.avhdx"], in: folder).problems == [])
+    }
+
+    @Test func `an operation that needs more space than there is does not begin`() throws {
+        let old = UInt64(SmallVHDX.sectors) * 512
+        for (kind, size) in [(DiskKind.fixed, old + 8 << 20), (.dynamic, 300 << 30)] as [(DiskKind, UInt64)] {
+            let image = try SmallVHDX(kind)
+            let folder = RecordingTree(image.files)
+            let full = FullTree(files: folder, space: 4096)
+            let error = #expect(throws: DiskError.self) { try DiskResizing.resize([image.name], to: size, in: full) }
+            #expect(error?.code == .noSpace && error?.field == "free bytes")
+            #expect(folder.log.isEmpty)
+            try DiskResizing.resize([image.name], to: size, in: FullTree(files: folder, space: 16 << 20))
+        }
+        for format in [DiskFormat.vhd, .vhdx] {
+            let chain = try RecordedChain(depth: 2, seed: 3, format: format)
+            let folder = RecordingTree(chain.files)
+            let error = #expect(throws: DiskError.self) {
+                try DiskReparenting.setParent(
+                    of: [chain.names[1]], to: [chain.names[0]], in: FullTree(files: folder, space: 512))
+            }
+            #expect(error?.code == .noSpace && folder.log.isEmpty)
+        }
+    }
 }
