@@ -6,7 +6,8 @@ import Foundation
 import StorageTestSupport
 import SystemPackage
 import Testing
-import VirtualDisk
+
+@testable import VirtualDisk
 
 struct VHDXLogTests {
     static let size: UInt64 = 20 << 20
@@ -131,6 +132,51 @@ struct VHDXLogTests {
                 _ = try? DiskChain.open(["disk.vhdx"], in: tree, access: .readWrite)
                     .bytes(at: 0, count: Int(Self.size))
             }
+        }
+    }
+
+    /// A disk of 20 MiB whose log is to be replayed, with one entry.
+    private func openDisk() throws -> VHDXBytes {
+        let folder = try TemporaryFolder()
+        let path = folder.appending("disk.vhdx")
+        try VHDX.create(at: path, size: Self.size)
+        let tree = RecordingTree(["disk.vhdx": try VHDXBytes(path).bytes])
+        let chain = try DiskChain.open(["disk.vhdx"], in: tree, access: .readWrite)
+        try chain.write([UInt8](repeating: 3, count: 9000), at: 0)
+        try chain.flush()
+        return try #require(tree.files["disk.vhdx"]?.withOpenLog())
+    }
+
+    /// Stable length, needed length, the offset of the page; the field that is refused.
+    @Test(
+        arguments: [
+            (0, 128 << 40, 0, "log's last file offset"), (0, 1 << 40, 1 << 39, "log's last file offset"),
+            (0, 64 << 20, 0, "log's last file offset"), (128 << 40, 128 << 40, 0, "length"),
+            (0, 0, 127 << 40, "log descriptor"), (0, 12 << 20, 0, nil),
+        ] as [(UInt64, UInt64, UInt64, String?)])
+    func `a log makes no file longer than its disk could need`(
+        stable: UInt64, needed: UInt64, page: UInt64, field: String?
+    ) throws {
+        var disk = try openDisk()
+        let entry = try #require(disk.newestEntry)
+        if stable > 0 { disk.put(stable, at: entry + 48) }
+        if needed > 0 { disk.put(needed, at: entry + 56) }
+        if page > 0 { disk.put(page, at: entry + 64 + 16) }
+        disk.sumEntry(entry)
+        for access in [FileAccess.readOnly, .readWrite] {
+            let tree = RecordingTree(["disk.vhdx": disk.bytes])
+            guard let field else {
+                let chain = try DiskChain.open(["disk.vhdx"], in: tree, access: access)
+                #expect(try chain.bytes(at: 0, count: 9000) == [UInt8](repeating: 3, count: 9000))
+                continue
+            }
+            let error = #expect(throws: DiskError.self) {
+                try DiskChain.open(["disk.vhdx"], in: tree, access: access)
+            }
+            #expect(error?.code == .malformed && error?.field == field)
+            #expect(tree.log.isEmpty)
+            let repaired = try DiskCheck.repair(["disk.vhdx"], in: tree)
+            #expect(repaired.problems.map(\.code) == ["log-damaged"] && tree.log.isEmpty)
         }
     }
 

@@ -20,9 +20,6 @@ struct VHDXReplay: Sendable {
     /// The length that the file has afterwards at least.
     private(set) var length: UInt64
 
-    /// No file of the format needs more: twice the largest disk.
-    private static let largestFile: UInt64 = VHDX.largestSize * 2
-
     /// Finds what is to be done; the header must say that the log counts.
     init(_ store: any ByteStore, _ header: VHDXHeader) throws(DiskError) {
         let path = store.name
@@ -42,14 +39,34 @@ struct VHDXReplay: Sendable {
             throw .malformed(
                 path, "length", expected: "\(head.stableLength) at least, as the log says", found: fileLength)
         }
-        guard head.neededLength <= Self.largestFile else {
-            throw .malformed(
-                path, "log's last file offset", expected: "\(Self.largestFile) at most", found: head.neededLength)
-        }
         length = max(fileLength, head.neededLength)
         for entry in sequence {
             for change in entry.changes { try take(change, header, path: path) }
         }
+        guard length > fileLength else { return }
+        let most = try growth(of: store)
+        guard length - fileLength <= most else {
+            throw .malformed(
+                path, "log's last file offset", expected: "\(fileLength + most) at most", found: head.neededLength)
+        }
+    }
+
+    /// What the file can have grown by since the length that the log calls stable.
+    ///
+    /// A disk grows by blocks, by bitmap blocks and by regions that move. However much of that came since, it is no more
+    /// than all blocks of the disk, with a bitmap for each chunk of them, and the regions once more. The disk is the one
+    /// that the log makes of it.
+    private func growth(of store: any ByteStore) throws(DiskError) -> UInt64 {
+        let replayed = VHDXReplayedStore(store, self)
+        let regions = try VHDXRegionTable.read(replayed).table
+        let metadata = try VHDXMetadata(replayed, regions.metadata)
+        let table = VHDXTable(metadata)
+        let blocks = UInt64(table.blocks) * UInt64(metadata.blockSize)
+        let bitmaps = metadata.kind == .differencing ? UInt64(table.chunkCount) * VHDX.alignment : 0
+        let moved = ([regions.table, regions.metadata] + regions.others).reduce(0 as UInt64) {
+            $0 + min($1.upperBound - $1.lowerBound, UInt64(UInt32.max))
+        }
+        return blocks + bitmaps + VHDX.roundUp(moved + table.byteCount, to: VHDX.alignment)
     }
 
     private mutating func take(
