@@ -40,7 +40,7 @@ extension DiskChain {
         walk.sizeMode = sizeMode
         try walk.begin(location, format: format, access: .readOnly, expecting: kind)
         try walk.follow()
-        let parents = Array(walk.images.dropFirst())
+        let images = walk.images
         let warnings = walk.warnings
         if access == .readWrite {
             try walk.begin(
@@ -49,8 +49,9 @@ extension DiskChain {
         guard let leaf = walk.images.first else {
             throw DiskError(.invalidArgument, path: tree.name, "this is no disk")
         }
+        let settled = access == .readOnly ? images : Array(images.dropFirst())
         return DiskChain(
-            leaf: leaf, recent: [], flushable: [], index: ChainIndex(parents, size: leaf.size), tree: tree,
+            leaf: leaf, recent: [], flushable: [], index: ChainIndex(settled, size: leaf.size), tree: tree,
             isReadOnly: access == .readOnly, warnings: warnings)
     }
 }

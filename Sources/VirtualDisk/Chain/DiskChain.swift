@@ -33,6 +33,7 @@ public final class DiskChain: BlockDevice {
     let recent: [any DiskImage]
     /// Those of the ancestors that were opened for writing and may have something to flush, the nearest first.
     let flushable: [any DiskImage]
+    /// What changes no more: the ancestors, and of a disk that is only read the leaf too.
     let index: ChainIndex
     let tree: any FileTree
     private let isClosed: Atomic<Bool> = Atomic(false)
@@ -58,7 +59,7 @@ public final class DiskChain: BlockDevice {
         images.map { DiskLayer($0) }
     }
 
-    var images: [any DiskImage] { [leaf] + recent + index.images }
+    var images: [any DiskImage] { isReadOnly ? index.images : [leaf] + recent + index.images }
 
     /// Makes everything that was acknowledged durable, the ancestors' first.
     public func flush() throws(StorageError) {
@@ -107,6 +108,7 @@ public final class DiskChain: BlockDevice {
 
     /// Looks a run of sectors up; without an image they are zeros.
     func locate(_ sector: UInt64, count: UInt64) throws(StorageError) -> (image: (any DiskImage)?, run: SectorRun) {
+        guard !isReadOnly else { return try index.locate(sector, count: count) }
         var run = try leaf.locate(sector, count: count)
         if run.place != .absent { return (run.offset == nil ? nil : leaf, run) }
         for image in recent {

@@ -19,12 +19,11 @@ struct DiskSurvey: Sendable {
     /// Reads every block that the leaf stores, and the parents where it does.
     init(of chain: DiskChain, _ progress: DiskProgress?) throws(StorageError) {
         let leaf = chain.leaf
-        let parents = chain.index.images
+        let parents = Array(chain.images.dropFirst())
         let parent = parents.first.map { first in
             DiskChain(
                 leaf: first, recent: [], flushable: [],
-                index: ChainIndex(Array(parents.dropFirst()), size: chain.size), tree: chain.tree, isReadOnly: true,
-                warnings: [])
+                index: ChainIndex(parents, size: chain.size), tree: chain.tree, isReadOnly: true, warnings: [])
         }
         let blocks = leaf.presentBlocks
         let length = leaf.blockSectors * 512
