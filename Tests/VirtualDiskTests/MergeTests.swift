@@ -120,6 +120,21 @@ struct MergeTests {
         #expect(chain.warnings.isEmpty, "\(chain.warnings)")
     }
 
+    @Test(arguments: [DiskFormat.vhd, .vhdx])
+    func `a fixed disk stays one, however much is merged into it`(format: DiskFormat) throws {
+        let folder = try TemporaryFolder()
+        let (base, child) = (folder.appending("base.\(format)"), folder.appending("child.a\(format)"))
+        try format.create(at: base, size: 6 << 20, kind: .fixed)
+        try format.createChild(at: child, of: base)
+        let chain = try DiskChain.open(child, beneath: folder.path, access: .readWrite)
+        try chain.write([UInt8](repeating: 7, count: 5 << 20), at: 512)
+        try chain.close()
+        _ = try DiskMerge.merge(child, beneath: folder.path)
+        let merged = try DiskChain.open(base, beneath: folder.path)
+        #expect(merged.layers.map(\.kind) == [.fixed])
+        #expect(try merged.bytes(at: 512, count: 5 << 20).allSatisfy { $0 == 7 })
+    }
+
     @Test func `disks of which neither grew from the other are not merged`() throws {
         let chain = try RecordedChain(depth: 3, seed: 3, twin: true)
         let folder = RecordingTree(chain.files)

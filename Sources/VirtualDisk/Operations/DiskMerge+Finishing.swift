@@ -57,7 +57,7 @@ extension DiskMerge {
     static func canTakePlace(
         _ child: any DiskImage, of parent: any DiskImage, in tree: any NamedFiles
     ) throws(DiskError) -> Bool {
-        guard !parent.isFlat, child.format == parent.format else { return false }
+        guard parent.kind != .fixed, child.format == parent.format else { return false }
         return try reaching(child.store.name) { () throws(StorageError) in
             try tree.isAsAccessible(child.location, as: parent.location)
         }
