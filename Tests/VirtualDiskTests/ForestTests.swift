@@ -9,15 +9,23 @@ import Testing
 import VirtualDisk
 
 struct ForestTests {
+    /// Seeds that have their turn one after the other, for each keeps all its disks in memory.
+    struct Lane: Sendable, CustomTestStringConvertible {
+        let number: Int
+        let seeds: [UInt64]
+
+        var testDescription: String { "lane \(number) of \(seeds.count) seeds" }
+    }
+
     static let isThorough: Bool = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] != nil
 
     /// Both formats, sectors of 4096 bytes (3), requests of single bytes (5) and of whole 4 KiB (3, 6) among them.
-    ///
-    /// As many at a time as there are lanes, for each keeps all its disks in memory.
-    static let lanes: [[UInt64]] = {
+    static let lanes: [Lane] = {
         let drawn = SeededGenerator.seeds(isThorough ? 240 : 2)
         let seeds = drawn.count == 1 ? drawn : [3, 4, 5, 6] + drawn
-        return [0, 1].map { lane in seeds.enumerated().filter { $0.offset % 2 == lane }.map(\.element) }
+        return [0, 1].map { lane in
+            Lane(number: lane, seeds: seeds.enumerated().filter { $0.offset % 2 == lane }.map(\.element))
+        }
     }()
 
     /// A chain that is as deep as the seed says, and then anything at all.
@@ -40,8 +48,8 @@ struct ForestTests {
     }
 
     @Test(.enabled(if: OutsideReader.hasSevenZip, "7zz or qemu-img is not installed"), arguments: lanes)
-    func `whatever is done to disks, they read as they must, here and by others`(seeds: [UInt64]) async throws {
-        for seed in seeds {
+    func `whatever is done to disks, they read as they must, here and by others`(lane: Lane) async throws {
+        for seed in lane.seeds {
             print("forest seed \(seed)")
             do {
                 try await forest(seed, steps: 60).expectOthersAgree(OutsideReader())
