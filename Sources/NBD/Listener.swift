@@ -77,7 +77,7 @@ final class Listener: Sendable {
             case .exhausted:
                 // A connection that ends gives descriptors back; others of the process may do so too.
                 let count = server.state.withLock { $0.guests.count }
-                makeRoom(below: max(1, count), in: server, unless: stopFlag, within: .milliseconds(100))
+                makeRoom(below: count, in: server, unless: stopFlag, within: .milliseconds(100))
             case .closed:
                 return
             }

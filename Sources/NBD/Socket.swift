@@ -85,9 +85,9 @@ final class Socket: Sendable {
                     throw sendingFailure
                 }
             }
-            if let pages, !pages.drain(to: descriptor) {
-                throw sendingFailure
-            }
+            guard let pages else { return }
+            activity.beginSending()
+            guard pages.drain(to: descriptor) else { throw sendingFailure }
         }
     }
 
