@@ -9,7 +9,7 @@ extension Folder {
         var found: [[String]] = []
         var pending: [[String]] = [[]]
         while let folder = pending.popLast() {
-            for entry in try entries(of: folder) {
+            for entry in try entriesIfAny(of: folder) {
                 let path = folder + [entry.name]
                 if entry.isFolder {
                     if path.count < Self.deepestListing { pending.append(path) }
@@ -23,6 +23,19 @@ extension Folder {
 
     /// Deeper than any lab; it bounds the walk through a tree that others can change.
     private static var deepestListing: Int { 16 }
+
+    /// Nothing of a folder that has gone since its name was read, or that is closed to this user.
+    private func entriesIfAny(of folder: [String]) throws(StorageError) -> [(name: String, isFolder: Bool)] {
+        do {
+            return try entries(of: folder)
+        } catch {
+            let passed: [Errno] = [
+                .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .permissionDenied,
+            ]
+            guard !folder.isEmpty, let errno = error.errno, passed.contains(errno) else { throw error }
+            return []
+        }
+    }
 
     private func entries(of folder: [String]) throws(StorageError) -> [(name: String, isFolder: Bool)] {
         let full = folder.reduce(into: path) { $0.append($1) }.string

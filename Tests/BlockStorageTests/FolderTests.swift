@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+import Dispatch
 import Foundation
+import Glibc
 import StorageTestSupport
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -55,6 +58,28 @@ struct FolderTests {
             try folder.files(withExtensions: ["vhd", "avhd"]) == [
                 ["b.vhd"], ["web", "Snapshots", "c.avhd"], ["web", "a.VHD"],
             ])
+    }
+
+    @Test func `folders that come and go do not spoil a listing`() throws {
+        _ = try folder.create(["b.vhd"])
+        let isOver = Atomic(false)
+        let isUnderWay = DispatchSemaphore(value: 0)
+        let hasEnded = DispatchSemaphore(value: 0)
+        let place = temporary.appending("lab")
+        DispatchQueue.global().async {
+            isUnderWay.signal()
+            while !isOver.load(ordering: .relaxed) {
+                for number in 0..<40 { _ = unsafe mkdir("\(place)/\(number)", 0o700) }
+                for number in 0..<40 { _ = unsafe rmdir("\(place)/\(number)") }
+            }
+            hasEnded.signal()
+        }
+        isUnderWay.wait()
+        defer {
+            isOver.store(true, ordering: .relaxed)
+            hasEnded.wait()
+        }
+        for _ in 0..<400 { #expect(try folder.files(withExtensions: ["vhd"]) == [["b.vhd"]]) }
     }
 
     @Test func `a folder stays the same one when its path is renamed`() throws {
