@@ -17,6 +17,8 @@ def synchronized(path):
 
 def timed(command, path):
     """The seconds that a command takes until its result is durable."""
+    # What was removed before is the disk's business until then, and nobody's here.
+    os.sync()
     began = time.monotonic()
     run(command)
     synchronized(path)
