@@ -23,8 +23,10 @@ struct DiskLayout: Sendable {
     var pieces: [Piece] = []
     var length: UInt64 = 0
 
-    /// Zeros of this many bytes are left out.
-    private static let grain: UInt64 = 64 << 10
+    /// Zeros of this many bytes are left out: what a file system stores at least, so that holes stay holes.
+    private static let grain: UInt64 = 4096
+    /// Zeros of this many bytes are worth a hole in a file that stays.
+    private static let hole: UInt64 = 64 << 10
 
     mutating func move(_ source: Range<UInt64>, to target: UInt64) {
         moves.append(Move(source: source, target: target))
@@ -40,7 +42,8 @@ struct DiskLayout: Sendable {
         let total = moves.reduce(0) { $0 + UInt64($1.source.count) }
         var done: UInt64 = 0
         for move in moves {
-            try Self.forEachPiece(of: move.source, in: source, isZero: false) { (range, bytes) throws(StorageError) in
+            try Self.forEachPiece(of: move.source, in: source, by: Self.grain, isZero: false) {
+                (range, bytes) throws(StorageError) in
                 let offset = range.lowerBound - move.source.lowerBound + move.target
                 try target.write(bytes, at: offset)
                 target.beginWriteback(offset..<offset + UInt64(bytes.byteCount))
@@ -60,7 +63,8 @@ struct DiskLayout: Sendable {
             guard start < length else { break }
             // Not all at once, so that progress is seen.
             position = min(length, max(data.upperBound, start + 1), start + 16 << 20)
-            try forEachPiece(of: start..<position, in: store, isZero: true) { (range, _) throws(StorageError) in
+            try forEachPiece(of: start..<position, in: store, by: hole, isZero: true) {
+                (range, _) throws(StorageError) in
                 try store.punchHole(range)
             }
             progress?(position, length)
@@ -70,7 +74,7 @@ struct DiskLayout: Sendable {
 
     /// Reads a range, and hands over what of it is zeros, or is not.
     private static func forEachPiece(
-        of range: Range<UInt64>, in store: any ByteStore, isZero wanted: Bool,
+        of range: Range<UInt64>, in store: any ByteStore, by grain: UInt64, isZero wanted: Bool,
         _ body: (Range<UInt64>, RawSpan) throws(StorageError) -> Void
     ) throws(StorageError) {
         var buffer = [UInt8](repeating: 0, count: 2 << 20)
