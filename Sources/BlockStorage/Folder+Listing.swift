@@ -24,14 +24,14 @@ extension Folder {
     /// Deeper than any lab; it bounds the walk through a tree that others can change.
     private static var deepestListing: Int { 16 }
 
-    /// Nothing of a folder that has gone since its name was read, or that is closed to this user.
+    /// Nothing of a folder that has gone since its name was read.
+    ///
+    /// One that is closed to this user is an error: it may have a child of the disk that is to be changed.
     private func entriesIfAny(of folder: [String]) throws(StorageError) -> [(name: String, isFolder: Bool)] {
         do {
             return try entries(of: folder)
         } catch {
-            let passed: [Errno] = [
-                .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .permissionDenied,
-            ]
+            let passed: [Errno] = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels]
             guard !folder.isEmpty, let errno = error.errno, passed.contains(errno) else { throw error }
             return []
         }
