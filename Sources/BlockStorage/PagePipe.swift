@@ -3,6 +3,7 @@
 
 import CFiles
 import Glibc
+import SystemPackage
 
 /// Bytes of files on their way to a socket, as references to the system's own pages: nobody copies them.
 ///
@@ -12,8 +13,8 @@ import Glibc
 /// What is written to the file meanwhile may be what the client gets, so only bytes that a request under way asks for
 /// are sent like this: requests that overlap have no order. Used by one thread at a time.
 public final class PagePipe {
-    /// What is asked of the system; it may give less.
-    private static let usualCapacity: CInt = 1 << 20
+    /// What is asked of the system: a user may have 64 MiB in all, for 256 clients.
+    private static let usualCapacity: CInt = 256 << 10
 
     /// The bytes that it has room for, when they begin with a page.
     public let capacity: Int
@@ -24,6 +25,8 @@ public final class PagePipe {
     private let writing: CInt
 
     /// Makes an empty one, which takes two descriptors.
+    ///
+    /// - Throws: also when the system has no room for one of a size that is of use.
     public init() throws(StorageError) {
         var ends: [CInt] = [-1, -1]
         guard unsafe fermata_pipe(&ends) == 0 else {
@@ -32,6 +35,10 @@ public final class PagePipe {
         reading = ends[0]
         writing = ends[1]
         capacity = Int(max(0, fermata_resize_pipe(writing, Self.usualCapacity)))
+        // One that is small has to be filled and emptied so often that copying takes less time.
+        guard capacity >= Self.usualCapacity else {
+            throw StorageError(.io, name: "pipe", detail: "cannot have \(Self.usualCapacity) bytes", errno: .noMemory)
+        }
     }
 
     deinit {

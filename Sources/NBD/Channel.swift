@@ -33,6 +33,7 @@ struct Channel: ~Copyable {
     private var output: [UInt8]
     /// What long READs pass through, once there was one.
     private(set) var pages: PagePipe?
+    private var hasAskedForPages = false
 
     /// The number of bytes that wait to be sent.
     private(set) var pending = 0
@@ -267,9 +268,10 @@ extension Channel {
 
     /// The pipe for pages, empty; nil when the system has none to give.
     mutating func emptyPages() -> PagePipe? {
-        if pages == nil, let pipe = try? PagePipe() {
-            pages = pipe
-            socket.enlargeSendBuffer(to: Self.pagesUnderWay)
+        if !hasAskedForPages {
+            hasAskedForPages = true
+            pages = try? PagePipe()
+            if pages != nil { socket.enlargeSendBuffer(to: Self.pagesUnderWay) }
         }
         return pages
     }

@@ -5,6 +5,7 @@ import BlockStorage
 import Foundation
 import NBD
 import StorageTestSupport
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -31,7 +32,8 @@ import Testing
 
     @Test func `reads of every length and place give the file's bytes`() throws {
         let server = NBDServer()
-        let client = try RawClient(server, Export(RawDevice(store, isReadOnly: false))).start()
+        let device = CountingDevice(file: try RawDevice(store, isReadOnly: false))
+        let client = try RawClient(server, Export(device)).start()
         var generator = SeededGenerator(seed: 12)
         var requests = [(0, Self.length), (Self.length - 512, 512), (Self.hole.lowerBound, Self.hole.count)]
         for _ in 0..<20 {
@@ -39,6 +41,8 @@ import Testing
             let count = Int.random(in: 1...Self.length / 512 - start, using: &generator)
             requests.append((start * 512, count * 512))
         }
+        #expect(try client.read(1 << 20, at: 0) == Array(content[..<(1 << 20)]))
+        #expect(device.gathered.load(ordering: .relaxed) == 1 << 20)
         for (start, count) in requests {
             #expect(try client.read(count, at: UInt64(start)) == Array(content[start..<start + count]))
         }
@@ -131,6 +135,35 @@ private struct FailingDevice: BlockDevice {
 
     func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) {
         try check(offset..<offset + UInt64(buffer.byteCount))
+        try file.read(into: &buffer, at: offset)
+    }
+
+    func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) { try file.write(buffer, at: offset) }
+    func writeZeroes(_ range: Range<UInt64>) throws(StorageError) { try file.writeZeroes(range) }
+    func discard(_ range: Range<UInt64>) throws(StorageError) { try file.discard(range) }
+    func flush() throws(StorageError) { try file.flush() }
+    func extents(in range: Range<UInt64>) throws(StorageError) -> [Extent] { try file.extents(in: range) }
+}
+
+/// A file that counts what was gathered of it.
+private final class CountingDevice: BlockDevice {
+    let file: RawDevice
+    let gathered: Atomic<Int> = Atomic(0)
+
+    init(file: RawDevice) {
+        self.file = file
+    }
+
+    var size: UInt64 { file.size }
+    var isReadOnly: Bool { false }
+
+    func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
+        let count = try file.gather(range, atLeast: least, into: pipe)
+        gathered.add(count, ordering: .relaxed)
+        return count
+    }
+
+    func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) {
         try file.read(into: &buffer, at: offset)
     }
 
