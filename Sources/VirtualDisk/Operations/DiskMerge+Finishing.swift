@@ -99,8 +99,6 @@ extension DiskMerge {
         guard let target = images.first, let identity = target.identity, let last = images.last else {
             return empty(tree)
         }
-        let claims = try DiskRecovery.claim(images.map(\.location), in: tree)
-        defer { withExtendedLifetime(claims) {} }
         let family = try DiskFamily(in: tree)
         let transfer = DiskTransfer(images: images, sources: 1..<images.count)
         let (total, before) = try reaching(target.store.name) { () throws(StorageError) in

@@ -48,27 +48,53 @@ public struct DiskMerge: Hashable, Sendable {
         _ source: [String], into target: [String]?, in tree: any NamedFiles, progress: DiskProgress? = nil
     ) throws(DiskError) -> DiskMerge {
         for disk in [source, target].compactMap(\.self) { try DiskRecovery.finish(disk, in: tree) }
-        var walk = ChainWalk(tree, root: nil, resolver: nil)
-        try walk.begin(source, format: nil, access: .readOnly, expecting: nil)
-        try walk.follow()
-        guard let target else {
-            guard walk.images.count > 1 else {
+        let disks = try Subjects(source, target, in: tree).merged.map(\.location)
+        let claims = try DiskRecovery.claim(disks, in: tree)
+        defer { withExtendedLifetime(claims) {} }
+        // Until they were claimed, others may have changed them.
+        let subjects = try Subjects(source, target, in: tree)
+        guard subjects.merged.map(\.location) == disks else {
+            throw DiskError(
+                .inUse, path: tree.path(of: source), "another command has changed the disks meanwhile: look again")
+        }
+        return subjects.isForward
+            ? try intoDescendant(subjects.chain, upTo: subjects.end, in: tree, progress: progress)
+            : try intoAncestor(subjects.merged, in: tree, progress: progress)
+    }
+
+    /// The disks that a merge is about.
+    private struct Subjects {
+        /// The disk nearest to the leaf, with all its ancestors.
+        let chain: [any DiskImage]
+        /// The farthest that is merged.
+        let end: Int
+        /// Whether the nearest is the one that stays.
+        let isForward: Bool
+
+        var merged: [any DiskImage] { Array(chain[...end]) }
+
+        init(_ source: [String], _ target: [String]?, in tree: any NamedFiles) throws(DiskError) {
+            var walk = ChainWalk(tree, root: nil, resolver: nil)
+            try walk.begin(source, format: nil, access: .readOnly, expecting: nil)
+            try walk.follow()
+            guard target != nil || walk.images.count > 1 else {
                 throw DiskError(.invalidArgument, path: tree.path(of: source), "the disk has no parent to merge into")
             }
-            return try intoAncestor(Array(walk.images.prefix(2)), in: tree, progress: progress)
+            let ancestor = walk.images.dropFirst().firstIndex { target == nil || $0.location == target }
+            if let ancestor {
+                (chain, end, isForward) = (walk.images, ancestor, false)
+                return
+            }
+            try walk.begin(target ?? source, format: nil, access: .readOnly, expecting: nil)
+            try walk.follow()
+            guard let end = walk.images.dropFirst().firstIndex(where: { $0.location == source }) else {
+                throw DiskError(
+                    .invalidArgument, path: tree.path(of: source),
+                    "neither disk grew from the other, and only disks of one chain can be merged",
+                    found: tree.path(of: target ?? source))
+            }
+            (chain, self.end, isForward) = (walk.images, end, true)
         }
-        if let end = walk.images.dropFirst().firstIndex(where: { $0.location == target }) {
-            return try intoAncestor(Array(walk.images[...end]), in: tree, progress: progress)
-        }
-        try walk.begin(target, format: nil, access: .readOnly, expecting: nil)
-        try walk.follow()
-        guard let end = walk.images.dropFirst().firstIndex(where: { $0.location == source }) else {
-            throw DiskError(
-                .invalidArgument, path: tree.path(of: source),
-                "neither disk grew from the other, and only disks of one chain can be merged",
-                found: tree.path(of: target))
-        }
-        return try intoDescendant(walk.images, upTo: end, in: tree, progress: progress)
     }
 
     /// Merges all but the last into the last.
@@ -88,7 +114,7 @@ public struct DiskMerge: Hashable, Sendable {
             }
         }
         let dependents = family.children(of: leaf)
-        let claims = try DiskRecovery.claim(images.map(\.location) + dependents, in: tree)
+        let claims = try DiskRecovery.claim(dependents, in: tree)
         defer { withExtendedLifetime(claims) {} }
         let last = images.count - 1
         let down = DiskTransfer(images: images, sources: 0..<last)

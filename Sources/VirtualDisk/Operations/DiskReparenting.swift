@@ -43,6 +43,8 @@ public struct DiskReparenting: Hashable, Sendable {
         isDryRun: Bool = false
     ) throws(DiskError) -> DiskReparenting {
         if !isDryRun { try DiskRecovery.finish(child, in: tree) }
+        let claims = try isDryRun ? [] : DiskRecovery.claim([child], in: tree)
+        defer { withExtendedLifetime(claims) {} }
         var walk = ChainWalk(tree, root: nil, resolver: nil)
         try walk.begin(child, format: nil, access: .readOnly, expecting: nil)
         let name = tree.path(of: child)
@@ -78,8 +80,6 @@ public struct DiskReparenting: Hashable, Sendable {
         let link = ParentLink(
             identity: identity, modificationTime: status.modificationTime, name: parent.last ?? "",
             relativePaths: [try LabPath.relative(to: parent, from: child, name: target.store.name)])
-        let claims = try DiskRecovery.claim([child], in: tree)
-        defer { withExtendedLifetime(claims) {} }
         var steps = try image.format.describing(image.store, at: child, identity: own, link: link)
         let before = try reaching(name) { () throws(StorageError) in try image.store.status().modificationTime }
         steps.append(.modificationTime(file: child, before))

@@ -26,6 +26,9 @@ public enum DiskResizing {
                 .invalidArgument, path: name, "a disk cannot have this size", field: "size",
                 expected: "a multiple of 512", found: "\(size)")
         }
+        // What is looked at before nobody else can change it may be another file by the time it is changed.
+        let claims = try DiskRecovery.claim([location], in: tree)
+        defer { withExtendedLifetime(claims) {} }
         let chain = try DiskChain.open(location, in: tree, access: .readOnly, format: format)
         guard chain.leaf.parent == nil else {
             throw DiskError(
@@ -38,8 +41,6 @@ public enum DiskResizing {
                 found: children.map { tree.path(of: $0) }.joined(separator: ", "))
         }
         guard size != chain.size else { return }
-        let claims = try DiskRecovery.claim([location], in: tree)
-        defer { withExtendedLifetime(claims) {} }
         try checkZeros(chain, from: size)
         let steps = try chain.leaf.format.resizing(chain.leaf.store, at: location, from: chain.size, to: size)
         try DiskMerge.checkSpace(space(for: steps, chain, size), for: chain.leaf, in: tree)
