@@ -37,6 +37,7 @@ struct DiskCompactCommand: AsyncParsableCommand {
             return try DiskCompaction.compact(
                 location.path, beneath: location.root, format: format, progress: line.progress)
         }
+        for warning in result.warnings { ProgramOutput.message("\(ProgramOutput.name): warning: \(warning)") }
         try ProgramOutput.data(json ? result.json.pretty : result.text)
     }
 }

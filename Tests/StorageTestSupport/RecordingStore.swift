@@ -24,7 +24,8 @@ final class RecordingStore: ByteStore {
     func status() throws(StorageError) -> FileStatus {
         try use { state throws(StorageError) in
             let length = UInt64(state.bytes[file]?.count ?? 0)
-            return FileStatus(length: length, allocated: length, modificationTime: state.times[file] ?? 0)
+            return FileStatus(
+                length: length, allocated: length, modificationTime: state.times[file] ?? RecordingTree.time)
         }
     }
 

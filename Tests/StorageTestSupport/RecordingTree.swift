@@ -9,6 +9,9 @@ package import SystemPackage
 ///
 /// A change of bytes names the file as it was first called, so that it stays the same one through a rename.
 package final class RecordingTree: NamedFiles {
+    /// When every file was changed last, unless its time was set.
+    package static let time: Int64 = 1_000_000_000
+
     /// One change of one file's bytes, or of the names.
     package enum Change: Sendable {
         case write(file: String, offset: UInt64, bytes: [UInt8])

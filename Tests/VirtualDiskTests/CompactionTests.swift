@@ -65,6 +65,7 @@ private struct WastefulChain {
                 try put(4, whole(4).lowerBound + 512 * 9..<whole(4).lowerBound + 512 * 10)
             }
             try chain.close()
+            try FileStore(opening: path, access: .readWrite).setModificationTime(RecordingTree.time)
             contents.append(content)
         }
     }
@@ -178,6 +179,31 @@ struct CompactionTests {
                 #expect(try DiskCheck.check(path, beneath: folder.path).problems == [])
             }
         }
+    }
+
+    @Test func `what a changed parent has is no reason to give anything up`() throws {
+        let chain = try WastefulChain(.vhd)
+        try FileStore(opening: chain.paths[0], access: .readWrite).setModificationTime(RecordingTree.time + 2)
+        let result = try DiskCompaction.compact(chain.paths[1], beneath: chain.folder.path)
+        #expect(result.removedBlocks == 0 && result.warnings.map(\.kind) == [.parentTimestamp])
+    }
+
+    @Test func `data that a bitmap hides is not given up`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.appending("a.vhd")
+        try VHD.create(at: path, size: 4 << 20)
+        let chain = try DiskChain.open(path, beneath: folder.path, access: .readWrite)
+        try chain.write([UInt8](repeating: 7, count: 1 << 20), at: 0)
+        try chain.close()
+        let store = try FileStore(opening: path, access: .readWrite)
+        try store.write([UInt8](repeating: 0, count: 512), at: 3584)
+        let before = try store.bytes(at: 0, count: Int(store.length()))
+        let error = #expect(throws: DiskError.self) { try DiskCompaction.compact(path, beneath: folder.path) }
+        #expect(error?.code == .malformed)
+        #expect(try FileStore(opening: path, access: .readOnly).bytes(at: 0, count: before.count).isSame(as: before))
+        #expect(try DiskCheck.repair(path, beneath: folder.path).isOK)
+        _ = try DiskCompaction.compact(path, beneath: folder.path)
+        #expect(try DiskChain.open(path, beneath: folder.path).bytes(at: 0, count: 1 << 20).allSatisfy { $0 == 7 })
     }
 
     @Test(arguments: [DiskFormat.vhd, .vhdx], [0, 1])

@@ -119,9 +119,25 @@ struct SizeModeTests {
     }
 
     @Test func `a disk that is resized has the size that was asked for`() throws {
-        let path = try disk("a.vhd", by: "vpc ")
+        let path = folder.appending("a.vhd")
+        try VHD.create(at: path, size: Self.geometry)
+        try claim(path, "vpc ")
         try DiskResizing.resize(path, to: 80 << 20, beneath: folder.path)
         let chain = try DiskChain.open(path, beneath: folder.path)
         #expect(chain.size == 80 << 20)
+    }
+
+    @Test(arguments: [DiskKind.dynamic, .fixed])
+    func `what the geometry hides is lost by no resizing and no compacting`(kind: DiskKind) throws {
+        let path = try disk("a.vhd", by: "qemu", kind: kind)
+        let before = try VHDBytes(path).bytes
+        let error = #expect(throws: DiskError.self) {
+            try DiskResizing.resize(path, to: 128 << 20, beneath: folder.path)
+        }
+        #expect(error?.field == "current size")
+        #expect(try VHDBytes(path).bytes.isSame(as: before))
+        if kind == .dynamic { _ = try DiskCompaction.compact(path, beneath: folder.path) }
+        let whole = try DiskChain.open(path, beneath: folder.path, sizeMode: .current)
+        #expect(try whole.bytes(at: Self.current - 1, count: 1) == [7])
     }
 }

@@ -22,12 +22,15 @@ public struct DiskCompaction: Hashable, Sendable {
     public var after: UInt64
     /// The blocks that need not be stored any more; a raw disk has none.
     public var removedBlocks: Int
+    /// What is odd about the disk and its parents.
+    public var warnings: [DiskWarning]
 
     /// Gives back what a disk need not store, and moves the rest together.
     ///
     /// A block goes that holds nothing of its own, that is zeros where there is no parent, or that equals what the
-    /// parents read as. A raw disk gets holes where it is zeros. Nobody else may be writing to the disk, which may have
-    /// children.
+    /// parents read as, unless one of these seems to have changed since the disk grew from it. A VHD whose bitmaps
+    /// hide data is refused. A raw disk gets holes where it is zeros. Nobody else may be writing to the disk, which
+    /// may have children.
     ///
     /// - Parameter root: the folder beneath which parents are looked for.
     public static func compact(
@@ -48,7 +51,8 @@ public struct DiskCompaction: Hashable, Sendable {
         let name = tree.path(of: location)
         let before = try reaching(name) { () throws(StorageError) in try chain.leaf.store.status() }
         var result = DiskCompaction(
-            path: FilePath(name), before: before.allocated, after: before.allocated, removedBlocks: 0)
+            path: FilePath(name), before: before.allocated, after: before.allocated, removedBlocks: 0,
+            warnings: chain.warnings)
         switch chain.leaf.kind {
         case .fixed:
             throw DiskError(
@@ -58,9 +62,10 @@ public struct DiskCompaction: Hashable, Sendable {
                 try DiskLayout.punchZeros(in: tree.open(location, access: .readWrite), progress)
             }
         case .dynamic, .differencing:
+            try refuseHiddenData(chain.leaf, in: tree)
             let survey = try reaching(name) { () throws(StorageError) in try DiskSurvey(of: chain, progress) }
             let layout = try chain.leaf.format.compacting(chain.leaf.store, survey)
-            guard !survey.isEmpty || layout.length < before.length else { return result }
+            guard layout.length < before.length else { return result }
             result.removedBlocks = survey.count
             try DiskMerge.checkSpace(min(layout.length, before.allocated), for: chain.leaf, in: tree)
             try replace(chain.leaf, by: layout, modifiedAt: before.modificationTime, in: tree, progress)
@@ -69,6 +74,15 @@ public struct DiskCompaction: Hashable, Sendable {
             try tree.open(location, access: .readOnly).status().allocated
         }
         return result
+    }
+
+    /// Refuses a VHD with data that its bitmaps hide: a repair would bring it back.
+    private static func refuseHiddenData(_ disk: any DiskImage, in tree: any NamedFiles) throws(DiskError) {
+        guard disk.format == .vhd else { return }
+        let check = try DiskCheck.check(disk.location, in: tree, format: disk.format)
+        guard let problem = check.problems.first(where: { $0.code == "bitmap-incomplete" }) else { return }
+        throw DiskError(
+            .malformed, path: disk.store.name, "the disk is damaged: check and repair it first", found: problem.message)
     }
 
     /// Makes the file anew and puts it in place.

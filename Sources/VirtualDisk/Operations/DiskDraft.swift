@@ -24,6 +24,8 @@ public final class DiskDraft: Sendable {
     private let replacing: Bool
     /// What keeps other drafts away from the file; without it the file is none of ours.
     private let claim: Mutex<(any Sendable)?> = Mutex(nil)
+    /// The file as it was made; what it takes its place of may be closed to writers.
+    private let made: Mutex<(any ByteStore)?> = Mutex(nil)
 
     /// Chooses the temporary name, and removes what a crash left there.
     ///
@@ -127,6 +129,7 @@ public final class DiskDraft: Sendable {
             try tree.create(temporary, asAccessibleAs: place)
         }
         try takeHold()
+        made.withLock { $0 = store }
         return store
     }
 
@@ -161,7 +164,11 @@ public final class DiskDraft: Sendable {
     /// Puts the complete file in place; it is durable with its name on return.
     public func commit() throws(DiskError) {
         try reaching(target.string) { () throws(StorageError) in
-            try tree.open(temporary, access: .readWrite).synchronize()
+            if let store = made.withLock(\.self) {
+                try store.synchronize()
+            } else {
+                try tree.open(temporary, access: .readWrite).synchronize()
+            }
             try tree.rename(temporary, to: place, replacing: replacing)
             try tree.synchronizeFolder(of: place)
         }

@@ -25,9 +25,14 @@ struct DiskSurvey: Sendable {
                 leaf: first, recent: [], flushable: [],
                 index: ChainIndex(parents, size: chain.size), tree: chain.tree, isReadOnly: true, warnings: [])
         }
-        let blocks = leaf.presentBlocks
+        // The last block of a disk that is cut off by its geometry goes on behind the end.
+        let isCutOff = chain.warnings.contains { $0.kind == .sizeFromGeometry && $0.path == leaf.store.name }
+        let whole = isCutOff ? leaf.size / 512 / leaf.blockSectors : UInt64.max
+        let blocks = leaf.presentBlocks.filter { UInt64($0) < whole }
         let length = leaf.blockSectors * 512
-        var reader = Reader(leaf: leaf, parent: parent)
+        // Of a parent that was changed since, the child may need its own even where both are alike now.
+        let isTrusted = !chain.warnings.contains { $0.kind == .parentTimestamp }
+        var reader = Reader(leaf: leaf, parent: parent, isTrusted: isTrusted)
         for (number, block) in blocks.enumerated() {
             switch try reader.examine(block) {
             case .kept: break
@@ -45,12 +50,15 @@ struct DiskSurvey: Sendable {
         let leaf: any DiskImage
         /// What the leaf reads as where it has nothing; nil for zeros.
         let parent: DiskChain?
+        /// Whether what equals the parent's need not be the leaf's own.
+        let isTrusted: Bool
         private var own: [UInt8] = [UInt8](repeating: 0, count: Int(DiskSurvey.piece) * 512)
         private var other: [UInt8] = [UInt8](repeating: 0, count: Int(DiskSurvey.piece) * 512)
 
-        init(leaf: any DiskImage, parent: DiskChain?) {
+        init(leaf: any DiskImage, parent: DiskChain?, isTrusted: Bool) {
             self.leaf = leaf
             self.parent = parent
+            self.isTrusted = isTrusted
         }
 
         mutating func examine(_ block: UInt32) throws(StorageError) -> Fate {
@@ -72,7 +80,7 @@ struct DiskSurvey: Sendable {
                         try leaf.store.readFully(into: &part, at: offset)
                     }
                     if isZero { isZero = DiskCopy.isZero(own, 0, count) }
-                    if isSame { isSame = try equalsParent(sector, count) }
+                    if isSame { isSame = isTrusted ? try equalsParent(sector, count) : false }
                 }
                 sector += run.count
             }

@@ -12,7 +12,7 @@ extension VHD {
         guard let header = structure.header, let table = structure.table else {
             throw DiskError(.invalidArgument, path: store.name, "a fixed disk keeps all its space")
         }
-        try refuseHiddenBlocks(of: store, header, behind: table.count)
+        try structure.refuseHiddenBlocks(of: store)
         return try reaching(store.name) { () throws(StorageError) in
             try layout(store, structure, header, table, survey)
         }
@@ -54,7 +54,10 @@ extension VHD {
             let start = roundUp(end + gap + bitmap, to: 4096) - bitmap
             let source = table.offset(at: position)
             layout.move(source..<source + bitmap + UInt64(header.blockSize), to: start)
-            entries[Int(block)] = UInt32(truncatingIfNeeded: start / 512)
+            guard let entry = UInt32(exactly: start / 512), entry < unused else {
+                throw StorageError(.outOfRange, name: store.name, detail: "has no room for its blocks in order")
+            }
+            entries[Int(block)] = entry
             end = start + bitmap + UInt64(header.blockSize)
             gap = 0
         }
@@ -64,24 +67,37 @@ extension VHD {
         try foot.put(checksum(foot.bytes, fieldAt: 64), at: 64)
         layout.put(foot.bytes, at: 0)
         layout.put(head.bytes, at: headerOffset)
-        layout.put(
-            entries.flatMap { entry in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: entry >> $0) } }, at: tableOffset)
+        var places = FieldWriter(count: Int(tableLength), .big, name: "VHD block table")
+        for (index, entry) in entries.enumerated() { try places.put(entry, at: index * 4) }
+        layout.put(places.bytes, at: tableOffset)
         layout.put(foot.bytes, at: end)
         layout.length = end + UInt64(VHDFooter.count)
         return layout
     }
+}
 
-    /// Refuses a disk whose table has blocks that its size hides: whoever reads it by another size sees them.
-    private static func refuseHiddenBlocks(
-        of store: any ByteStore, _ header: VHDHeader, behind count: Int
-    ) throws(DiskError) {
-        let table = try reaching(store.name) { () throws(StorageError) in
+extension VHDStructure {
+    private static let advice: String =
+        "which a reader that takes its size otherwise may want: convert it, with --size-mode if need be"
+
+    /// Refuses a disk that goes on behind the end that its geometry has.
+    func refuseHiddenEnd(of store: any ByteStore) throws(DiskError) {
+        guard footer.currentSize <= footer.size else {
+            throw DiskError(
+                .unsupported, path: store.name, "the disk goes on behind the end that its geometry has, \(Self.advice)",
+                field: "current size", expected: "\(footer.size)", found: "\(footer.currentSize)")
+        }
+    }
+
+    /// Refuses a disk whose table has blocks behind its end.
+    func refuseHiddenBlocks(of store: any ByteStore) throws(DiskError) {
+        guard let header, let table else { return }
+        let whole = try reaching(store.name) { () throws(StorageError) in
             try VHDBlockTable(of: store, at: header.tableOffset, count: Int(header.tableEntries))
         }
-        guard let hidden = table.presentBlocks.last, Int(hidden) >= count else { return }
+        guard let hidden = whole.presentBlocks.last, Int(hidden) >= table.count else { return }
         throw DiskError(
-            .unsupported, path: store.name,
-            "the disk has blocks behind its end, which a reader that takes its size otherwise may want: convert it",
+            .unsupported, path: store.name, "the disk has blocks behind its end, \(Self.advice)",
             field: "table entry \(hidden)")
     }
 }

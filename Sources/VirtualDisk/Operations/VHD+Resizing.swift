@@ -20,6 +20,8 @@ extension VHD {
         guard structure.hasFooter, structure.hasFooterCopy else {
             throw DiskError(.malformed, path: path, "the footer is damaged: repair the disk first", field: "footer")
         }
+        try structure.refuseHiddenEnd(of: store)
+        try structure.refuseHiddenBlocks(of: store)
         let footer = try structure.footer.changed(size: size, path: path)
         guard var header = structure.header else {
             let gone = [UInt8](repeating: 0, count: Int(min(UInt64(VHDFooter.count), max(size, old) - old)))
