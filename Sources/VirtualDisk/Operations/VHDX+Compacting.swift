@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import Hashing
 
 extension VHDX {
     /// How a disk that grows is laid out when it stores what need be stored alone.
@@ -39,29 +38,13 @@ extension VHDX {
         of store: any ByteStore, _ regions: VHDXRegionTable, _ layout: inout DiskLayout, _ end: inout UInt64
     ) throws(DiskError) -> UInt64 {
         var tableStart = end
-        let bytes = try VHDXRegionTable.intactBytes(store)
-        let fields = DiskFields(bytes, .little, path: store.name)
-        var writer = FieldWriter(count: bytes.count, .little, name: "VHDX region table")
-        let count: UInt32 = try fields.integer(at: 8)
-        try reaching(store.name) { () throws(StorageError) in try writer.put(bytes, at: 0) }
-        for index in 0..<Int(count) {
-            let position = 16 + 32 * index
-            let (start, length): (UInt64, UInt32) = (
-                try fields.integer(at: position + 16), try fields.integer(at: position + 24)
-            )
-            try reaching(store.name) { () throws(StorageError) in try writer.put(end, at: position + 16) }
-            if start == regions.table.lowerBound {
-                tableStart = end
-            } else {
-                layout.move(start..<start + UInt64(length), to: end)
-            }
-            end += UInt64(length)
+        let moved = try VHDXRegionTable.bytes(of: store) { range in
+            let start = end
+            if range == regions.table { tableStart = start } else { layout.move(range, to: start) }
+            end += UInt64(range.count)
+            return start..<end
         }
-        try reaching(store.name) { () throws(StorageError) in
-            try writer.put(0 as UInt32, at: 4)
-            try writer.put(CRC32C.checksum(writer.bytes), at: 4)
-        }
-        for offset in VHDXRegionTable.offsets { layout.put(writer.bytes, at: offset) }
+        for offset in VHDXRegionTable.offsets { layout.put(moved, at: offset) }
         return tableStart
     }
 
@@ -95,18 +78,5 @@ extension VHDX {
             if state == .partiallyPresent { needsBitmap = true }
         }
         return table
-    }
-}
-
-extension VHDXRegionTable {
-    /// The bytes of the first copy that is intact.
-    fileprivate static func intactBytes(_ store: any ByteStore) throws(DiskError) -> [UInt8] {
-        for offset in offsets {
-            let bytes = try reaching(store.name) { () throws(StorageError) in
-                try store.bytes(at: offset, count: count)
-            }
-            if try VHDXRegionTable(bytes, path: store.name) != nil { return bytes }
-        }
-        throw .malformed(store.name, "region table", expected: "an intact one of two", found: "none")
     }
 }

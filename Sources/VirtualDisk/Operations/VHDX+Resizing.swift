@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import Hashing
 
 extension VHDX {
     /// The steps that give a disk without a parent another size.
@@ -144,7 +143,7 @@ struct VHDXResizing {
             steps.append(.write(file: file, offset: region.lowerBound + UInt64(page * VHDX.page), bytes: bytes))
         }
         guard hasMoved else { return steps }
-        let moved = try VHDXRegionTable.bytes(of: store, movingTableTo: region)
+        let moved = try VHDXRegionTable.bytes(of: store) { $0 == structure.regions.table ? region : $0 }
         return steps + VHDXRegionTable.offsets.map { .write(file: file, offset: $0, bytes: moved) }
     }
 
@@ -156,32 +155,5 @@ struct VHDXResizing {
             if entry.isStored { end = max(end, entry.offset + UInt64(structure.metadata.blockSize)) }
         }
         return end
-    }
-}
-
-extension VHDXRegionTable {
-    /// A copy with another place for the block table; the other regions, known or not, stay.
-    fileprivate static func bytes(
-        of store: any ByteStore, movingTableTo region: Range<UInt64>
-    ) throws(DiskError) -> [UInt8] {
-        let bytes = try reaching(store.name) { () throws(StorageError) in try store.bytes(at: offsets[0], count: count)
-        }
-        let fields = DiskFields(bytes, .little, path: store.name)
-        let entries: UInt32 = try fields.integer(at: 8)
-        var places: [Int] = []
-        for index in 0..<Int(entries) where try DiskIdentity(fields, at: 16 + 32 * index) == tableRegion {
-            places.append(16 + 32 * index)
-        }
-        return try reaching(store.name) { () throws(StorageError) in
-            var writer = FieldWriter(count: count, .little, name: "VHDX region table")
-            try writer.put(bytes, at: 0)
-            for place in places {
-                try writer.put(region.lowerBound, at: place + 16)
-                try writer.put(UInt32(clamping: region.upperBound - region.lowerBound), at: place + 24)
-            }
-            try writer.put(0 as UInt32, at: 4)
-            try writer.put(CRC32C.checksum(writer.bytes), at: 4)
-            return writer.bytes
-        }
     }
 }

@@ -91,6 +91,50 @@ struct VHDXRegionTable: Hashable, Sendable {
         return (first, intact.count < 2)
     }
 
+    /// A file's own table with its regions in other places; what is not known of them stays.
+    ///
+    /// - Parameter place: the place that the region of a place gets.
+    static func bytes(
+        of store: any ByteStore, moving place: (Range<UInt64>) -> Range<UInt64>
+    ) throws(DiskError) -> [UInt8] {
+        let bytes = try intactBytes(of: store)
+        let fields = DiskFields(bytes, .little, path: store.name)
+        var moved: [(position: Int, range: Range<UInt64>)] = []
+        let entries: UInt32 = try fields.integer(at: 8)
+        for index in 0..<Int(entries) {
+            let position = 16 + 32 * index
+            let (start, length): (UInt64, UInt32) = (
+                try fields.integer(at: position + 16), try fields.integer(at: position + 24)
+            )
+            moved.append((position, place(start..<start + UInt64(length))))
+        }
+        return try reaching(store.name) { () throws(StorageError) in
+            var writer = FieldWriter(count: count, .little, name: "VHDX region table")
+            try writer.put(bytes, at: 0)
+            for (position, range) in moved { try Self.put(range, into: &writer, at: position) }
+            try writer.put(0 as UInt32, at: 4)
+            try writer.put(CRC32C.checksum(writer.bytes), at: 4)
+            return writer.bytes
+        }
+    }
+
+    private static func intactBytes(of store: any ByteStore) throws(DiskError) -> [UInt8] {
+        for offset in offsets {
+            let bytes = try reaching(store.name) { () throws(StorageError) in
+                try store.bytes(at: offset, count: count)
+            }
+            if try VHDXRegionTable(bytes, path: store.name) != nil { return bytes }
+        }
+        throw .malformed(store.name, "region table", expected: "an intact one of two", found: "none")
+    }
+
+    private static func put(
+        _ range: Range<UInt64>, into writer: inout FieldWriter, at position: Int
+    ) throws(StorageError) {
+        try writer.put(range.lowerBound, at: position + 16)
+        try writer.put(UInt32(clamping: range.upperBound - range.lowerBound), at: position + 24)
+    }
+
     /// A copy as it goes to the file.
     func bytes() throws(StorageError) -> [UInt8] {
         var writer = FieldWriter(count: Self.count, .little, name: "VHDX region table")
@@ -99,8 +143,7 @@ struct VHDXRegionTable: Hashable, Sendable {
         for (index, (identity, range)) in [(Self.tableRegion, table), (Self.metadataRegion, metadata)].enumerated() {
             let position = 16 + 32 * index
             try writer.put(identity.mixed, at: position)
-            try writer.put(range.lowerBound, at: position + 16)
-            try writer.put(UInt32(clamping: range.upperBound - range.lowerBound), at: position + 24)
+            try Self.put(range, into: &writer, at: position)
             try writer.put(1 as UInt32, at: position + 28)
         }
         try writer.put(CRC32C.checksum(writer.bytes), at: 4)
