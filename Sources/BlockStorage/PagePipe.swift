@@ -14,10 +14,8 @@ import SystemPackage
 /// are sent like this: requests that overlap have no order. Used by one thread at a time.
 public final class PagePipe {
     /// What is asked of the system: a user may have 64 MiB in all, for 256 clients.
-    private static let usualCapacity: CInt = 256 << 10
+    private static let capacity: CInt = 256 << 10
 
-    /// The bytes that it has room for, when they begin with a page.
-    public let capacity: Int
     /// The bytes that wait in it.
     public private(set) var count: Int = 0
 
@@ -34,10 +32,9 @@ public final class PagePipe {
         }
         reading = ends[0]
         writing = ends[1]
-        capacity = Int(max(0, fermata_resize_pipe(writing, Self.usualCapacity)))
         // One that is small has to be filled and emptied so often that copying takes less time.
-        guard capacity >= Self.usualCapacity else {
-            throw StorageError(.io, name: "pipe", detail: "cannot have \(Self.usualCapacity) bytes", errno: .noMemory)
+        guard fermata_resize_pipe(writing, Self.capacity) >= Self.capacity else {
+            throw StorageError(.io, name: "pipe", detail: "cannot have \(Self.capacity) bytes", errno: .noMemory)
         }
     }
 

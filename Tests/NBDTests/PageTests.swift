@@ -32,7 +32,7 @@ import Testing
 
     @Test func `reads of every length and place give the file's bytes`() throws {
         let server = NBDServer()
-        let device = CountingDevice(file: try RawDevice(store, isReadOnly: false))
+        let device = WatchedDevice(try RawDevice(store, isReadOnly: false))
         let client = try RawClient(server, Export(device)).start()
         var generator = SeededGenerator(seed: 12)
         var requests = [(0, Self.length), (Self.length - 512, 512), (Self.hole.lowerBound, Self.hole.count)]
@@ -56,7 +56,7 @@ import Testing
 
     @Test func `a failure after the first part is told, and the connection goes on`() throws {
         let server = NBDServer()
-        let device = FailingDevice(file: try RawDevice(store, isReadOnly: false))
+        let device = WatchedDevice(try RawDevice(store, isReadOnly: false), readableTo: 3 << 20)
         let client = try RawClient(server, Export(device)).start()
         let reply = try client.perform(0, offset: 2 << 20, length: 2 << 20)
         #expect(reply.error == 5)
@@ -111,59 +111,35 @@ import Testing
     }
 }
 
-/// A file of which the third MiB on cannot be read.
-private struct FailingDevice: BlockDevice {
-    let file: RawDevice
-
-    var size: UInt64 { file.size }
-    var isReadOnly: Bool { false }
-
-    private func check(_ range: Range<UInt64>) throws(StorageError) {
-        guard range.upperBound <= 3 << 20 else {
-            throw StorageError(.io, name: "failing", detail: "cannot be read", errno: .ioError)
-        }
-    }
-
-    func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
-        let part = range.clamped(to: 0..<3 << 20)
-        guard !part.isEmpty else {
-            try check(range)
-            return 0
-        }
-        return try file.gather(part, atLeast: least, into: pipe)
-    }
-
-    func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) {
-        try check(offset..<offset + UInt64(buffer.byteCount))
-        try file.read(into: &buffer, at: offset)
-    }
-
-    func write(_ buffer: RawSpan, at offset: UInt64) throws(StorageError) { try file.write(buffer, at: offset) }
-    func writeZeroes(_ range: Range<UInt64>) throws(StorageError) { try file.writeZeroes(range) }
-    func discard(_ range: Range<UInt64>) throws(StorageError) { try file.discard(range) }
-    func flush() throws(StorageError) { try file.flush() }
-    func extents(in range: Range<UInt64>) throws(StorageError) -> [Extent] { try file.extents(in: range) }
-}
-
-/// A file that counts what was gathered of it.
-private final class CountingDevice: BlockDevice {
-    let file: RawDevice
+/// A file that counts what was gathered of it, and of which nothing behind some place can be read.
+private final class WatchedDevice: BlockDevice {
     let gathered: Atomic<Int> = Atomic(0)
+    private let file: RawDevice
+    private let end: UInt64
 
-    init(file: RawDevice) {
+    init(_ file: RawDevice, readableTo end: UInt64 = .max) {
         self.file = file
+        self.end = end
     }
 
     var size: UInt64 { file.size }
     var isReadOnly: Bool { false }
 
+    private func check(_ position: UInt64) throws(StorageError) {
+        guard position <= end else {
+            throw StorageError(.io, name: "watched", detail: "cannot be read", errno: .ioError)
+        }
+    }
+
     func gather(_ range: Range<UInt64>, atLeast least: Int, into pipe: PagePipe) throws(StorageError) -> Int {
-        let count = try file.gather(range, atLeast: least, into: pipe)
+        try check(range.lowerBound + 1)
+        let count = try file.gather(range.clamped(to: 0..<end), atLeast: least, into: pipe)
         gathered.add(count, ordering: .relaxed)
         return count
     }
 
     func read(into buffer: inout MutableRawSpan, at offset: UInt64) throws(StorageError) {
+        try check(offset + UInt64(buffer.byteCount))
         try file.read(into: &buffer, at: offset)
     }
 
