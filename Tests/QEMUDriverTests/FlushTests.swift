@@ -41,7 +41,12 @@ extension RealQEMU {
         }
 
         @Test func `QEMU flushes each disk once in a stop and once in a save of the devices`() async throws {
-            let devices = [MemoryDevice(size: 16 << 20), MemoryDevice(size: 16 << 20)]
+            let (writes, wrote) = AsyncStream.makeStream(of: Void.self)
+            let devices = [
+                MemoryDevice(size: 16 << 20) { operation throws(StorageError) in
+                    if operation == .write { wrote.yield() }
+                }, MemoryDevice(size: 16 << 20),
+            ]
             let (machine, console) = try await boot(devices)
             let usual = Counts(before: [0, 0], stopped: [1, 1], saved: [2, 2])
             for _ in 1...5 { #expect(try await count(machine) == usual) }
@@ -50,11 +55,11 @@ extension RealQEMU {
 
             console.type(
                 "while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/dev/vda bs=4096 count=9 oflag=direct; done &")
-            var written = devices[0].count(of: .write)
+            var write = writes.makeAsyncIterator()
             for _ in 1...20 {
-                while devices[0].count(of: .write) < written + 50 { try await Task.sleep(for: .milliseconds(1)) }
+                let written = devices[0].count(of: .write)
+                while devices[0].count(of: .write) < written + 50 { await write.next() }
                 #expect(try await count(machine) == usual)
-                written = devices[0].count(of: .write)
             }
             await machine.kill()
         }
