@@ -11,8 +11,8 @@ import Testing
 struct VHDXOperationTests {
     @Test(arguments: [DiskKind.dynamic, .fixed])
     func `a disk that is resized keeps what it has, wherever it is cut off`(kind: DiskKind) throws {
-        let image = try SmallVHDX(kind)
-        let old = UInt64(SmallVHDX.sectors) * 512
+        let image = try SmallDisk.vhdx(kind)
+        let old = UInt64(SmallDisk.sectors) * 512
         // One more sector, other blocks, and more blocks than the table has room for; then less of a block.
         let sizes = [old + 4 << 20, kind == .fixed ? old - 4096 : 300 << 30, old + 512, old + 1536]
         for size in RecordedChain.isThorough ? sizes : Array(sizes.prefix(2)) {
@@ -105,7 +105,7 @@ struct VHDXOperationTests {
     }
 
     @Test func `a disk with a parent or children keeps its size, and so does one of an impossible size`() throws {
-        let image = try SmallVHDX(.differencing)
+        let image = try SmallDisk.vhdx(.differencing)
         let folder = RecordingTree(image.files)
         for (name, size, code) in [
             ("base.vhdx", 8 << 20, DiskError.Code.inUse), ("child.avhdx", 8 << 20, .invalidArgument),
@@ -142,9 +142,9 @@ struct VHDXOperationTests {
     }
 
     @Test func `an operation that needs more space than there is does not begin`() throws {
-        let old = UInt64(SmallVHDX.sectors) * 512
+        let old = UInt64(SmallDisk.sectors) * 512
         for (kind, size) in [(DiskKind.fixed, old + 8 << 20), (.dynamic, 300 << 30)] as [(DiskKind, UInt64)] {
-            let image = try SmallVHDX(kind)
+            let image = try SmallDisk.vhdx(kind)
             let folder = RecordingTree(image.files)
             let full = FullTree(files: folder, space: 4096)
             let error = #expect(throws: DiskError.self) { try DiskResizing.resize([image.name], to: size, in: full) }

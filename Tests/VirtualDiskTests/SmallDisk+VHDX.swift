@@ -1,54 +1,19 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import BlockStorage
-import StorageTestSupport
-import SystemPackage
 import Testing
 
 @testable import VirtualDisk
 
-/// A small disk's file, with what it reads as and the bytes of its metadata that are flipped.
-struct SmallVHDX {
-    var files: [String: [UInt8]]
-    let name: String
-    let content: [Int]
-    private(set) var metadata: [Int] = []
-
-    /// Whole physical sectors, in one block.
-    static let sectors: Int = 104
-
-    /// Some sectors of one block, over a parent if it is a child.
-    init(_ kind: DiskKind) throws {
-        let folder = try TemporaryFolder()
-        var files: [String: [UInt8]] = [:]
-        func take(_ name: String) throws { files[name] = try VHDXBytes(folder.appending(name)).bytes }
-        func write(_ name: String, _ stamp: Int, _ sectors: Range<Int>) throws {
-            let chain = try DiskChain.open(folder.appending(name), beneath: folder.path, access: .readWrite)
-            try chain.write(StampedSectors.bytes(stamp, sectors), at: UInt64(sectors.lowerBound) * 512)
-            try chain.close()
-        }
-        var name = "base.vhdx"
-        var content = [Int](repeating: 0, count: Self.sectors)
-        let size = UInt64(Self.sectors) * 512
-        try VHDX.create(at: folder.appending(name), size: size, kind: kind == .fixed ? .fixed : .dynamic)
-        try write(name, 1, 10..<50)
-        content.replaceSubrange(10..<50, with: repeatElement(1, count: 40))
-        if kind == .differencing {
-            try VHDX.createChild(at: folder.appending("child.avhdx"), of: folder.appending(name))
-            try take(name)
-            name = "child.avhdx"
-            try write(name, 2, 40..<60)
-            content.replaceSubrange(40..<60, with: repeatElement(2, count: 20))
-        }
-        try take(name)
-        self.files = files
-        self.name = name
-        self.content = content
-        metadata = try Self.places(bytes(), kind)
+extension SmallDisk {
+    /// A VHDX with the bytes of its metadata that are flipped.
+    static func vhdx(_ kind: DiskKind) throws -> SmallDisk {
+        var disk = try SmallDisk(.vhdx, kind)
+        disk.metadata = try places(disk.vhdx(), kind)
+        return disk
     }
 
-    func bytes() throws -> VHDXBytes { VHDXBytes(bytes: try #require(files[name])) }
+    func vhdx() throws -> VHDXBytes { VHDXBytes(bytes: try #require(files[name])) }
 
     /// The bytes that the structures use, and some of the space beside them.
     ///
