@@ -38,6 +38,52 @@ struct ConcurrencyTests {
         }
     }
 
+    /// What a command does to the child, or to the base.
+    enum Command: CaseIterable {
+        case resize, merge, mergeForward, setParent
+    }
+
+    @Test(arguments: [DiskFormat.vhd, .vhdx], Command.allCases)
+    func `a disk that another command makes anew is looked at again`(format: DiskFormat, command: Command) throws {
+        let folder = try TemporaryFolder()
+        let names = ["base.\(format)", "child.a\(format)", "base-2.\(format)"]
+        let paths = names.map { folder.appending($0) }
+        let size: UInt64 = 16 << 20
+        func write(_ path: FilePath, _ blocks: [(UInt64, UInt8)]) throws {
+            let chain = try DiskChain.open(path, beneath: folder.path, access: .readWrite)
+            for (block, byte) in blocks { try chain.write([UInt8](repeating: byte, count: 2 << 20), at: block << 21) }
+            try chain.close()
+        }
+        // Out of order, and with zeros between, so that making it anew moves every block.
+        try format.create(at: paths[0], size: size)
+        try write(paths[0], [(5, 5), (3, 9), (1, 1), (3, 0), (0, 7)])
+        let isAlone = command == .resize
+        if !isAlone {
+            try format.createChild(at: paths[1], of: paths[0])
+            try write(paths[1], [(6, 6), (1, 8), (3, 0)])
+        }
+        let subject = isAlone ? paths[0] : paths[1]
+        let expected = try DiskChain.open(subject, beneath: folder.path).bytes(at: 0, count: Int(size))
+        let tree = InterruptedFiles(try Folder(opening: folder.path)) {
+            for path in isAlone ? [paths[0]] : paths.prefix(2) {
+                _ = try DiskCompaction.compact(path, beneath: folder.path)
+            }
+        }
+        var left = subject
+        switch command {
+        case .resize: try DiskResizing.resize([names[0]], to: size * 2, in: tree)
+        case .merge:
+            _ = try DiskMerge.merge([names[1]], into: nil, in: tree)
+            left = paths[0]
+        case .mergeForward: _ = try DiskMerge.merge([names[0]], into: [names[1]], in: tree)
+        case .setParent: _ = try DiskReparenting.setParent(of: [names[1]], to: [names[0]], in: tree)
+        }
+        #expect(tree.wasInterrupted)
+        let chain = try DiskChain.open(left, beneath: folder.path)
+        #expect(try chain.bytes(at: 0, count: Int(size)).isSame(as: expected))
+        #expect(try DiskCheck.check(left, beneath: folder.path).isOK)
+    }
+
     @Test func `a disk that is gone or has an operation to finish is no longer what a command found`() throws {
         let tree = RecordingTree(["there.vhd": [], "torn.vhd": [], ".torn.vhd.merging": []])
         for (file, code) in [("gone.vhd", DiskError.Code.inUse), ("torn.vhd", .unfinished)] {
