@@ -12,8 +12,8 @@ struct DiskCompactCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "compact", abstract: "Give back the space that a disk need not take.",
         discussion: """
-            Blocks go that are zeros, and those of a child that equal what its parents have; the others are moved \
-            together. The disk reads as before, and stays the parent of its children. Its file is made anew beside \
+            Blocks go that are zeros, and those of a child that equal what its parents have, unless these were changed \
+            since the child grew from them; the others are moved together. The disk reads as before, and stays the parent of its children. Its file is made anew beside \
             the old one, which needs space, and takes its place once it is complete. A raw disk gets holes where it \
             is zeros; a fixed one keeps its space.
             """)
