@@ -9,8 +9,6 @@ struct DiskCopy {
     let source: DiskChain
     let target: any DiskImage
 
-    /// What is read at once: a block of a new disk.
-    private static let piece: UInt64 = 4096
     /// Zeros of this many bytes are left out.
     private static let grain = 64 << 10
 
@@ -18,80 +16,35 @@ struct DiskCopy {
     ///
     /// - Returns: the bytes that were written.
     func run(_ progress: DiskProgress?) throws(StorageError) -> UInt64 {
-        let total = source.size / 512
-        var buffer = [UInt8](repeating: 0, count: Int(Self.piece) * 512)
+        let reader = PieceReader(of: source)
+        defer { reader.stop() }
         var written: UInt64 = 0
-        var sector: UInt64 = 0
-        while sector < total {
-            let count = min(Self.piece, total - sector)
-            if try fill(&buffer, sector, count) {
-                written += try write(buffer, sector, count)
-                sector += count
-            } else {
-                sector = try nextData(after: sector + count) ?? total
-            }
-            progress?(min(sector, total) * 512, total * 512)
+        while let piece = try reader.next() {
+            for range in piece.stored { written += try write(range, of: piece) }
+            progress?(piece.sectors.upperBound * 512, source.size)
+            reader.recycle(piece)
         }
+        progress?(source.size, source.size)
         return written
     }
 
-    /// Where the next piece begins that may hold something; nil when there is none.
-    private func nextData(after sector: UInt64) throws(StorageError) -> UInt64? {
-        // Only a file that is the whole disk tells where its next data is.
-        guard source.leaf.isFlat, sector < source.size / 512 else { return sector }
-        guard let data = try source.leaf.store.nextData(from: sector * 512) else { return nil }
-        return max(sector, data.lowerBound / 512 / Self.piece * Self.piece)
-    }
-
-    /// Reads a piece.
-    ///
-    /// - Returns: whether any file has something of it.
-    private func fill(_ buffer: inout [UInt8], _ first: UInt64, _ count: UInt64) throws(StorageError) -> Bool {
-        var hasData = false
-        var span = buffer.mutableSpan
-        var bytes = unsafe span.mutableBytes
-        var sector = first
-        while sector < first + count {
-            let (image, run) = try source.locate(sector, count: first + count - sector)
-            var part = bytes._mutatingExtracting(
-                Int(sector - first) * 512..<Int(sector - first + run.count) * 512)
-            sector += run.count
-            guard let image, let offset = run.offset else {
-                part.fillWithZeros()
-                continue
-            }
-            let range = offset..<offset + run.count * 512
-            // A file that is the disk itself tells where its holes are, which need not be read.
-            for extent in try image.isFlat ? image.store.extents(in: range, limit: .max) : [Extent(range, .data)] {
-                var piece = part._mutatingExtracting(
-                    Int(extent.range.lowerBound - offset)..<Int(extent.range.upperBound - offset))
-                if extent.kind == .hole {
-                    piece.fillWithZeros()
-                } else {
-                    try image.store.readFully(into: &piece, at: extent.range.lowerBound)
-                    hasData = true
-                }
-            }
+    /// Writes what is not zero of a part of a piece.
+    private func write(_ range: Range<Int>, of piece: PieceReader.Piece) throws(StorageError) -> UInt64 {
+        func isZero(_ start: Int) -> Bool {
+            Self.isZero(piece.bytes, start, min(Self.grain, range.upperBound - start))
         }
-        return hasData
-    }
-
-    /// Writes what is not zero of a piece.
-    private func write(_ buffer: [UInt8], _ sector: UInt64, _ count: UInt64) throws(StorageError) -> UInt64 {
-        let length = Int(count) * 512
         var written: UInt64 = 0
-        var start = 0
-        while start < length {
-            guard !Self.isZero(buffer, start, min(Self.grain, length - start)) else {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            guard !isZero(start) else {
                 start += Self.grain
                 continue
             }
-            var end = min(start + Self.grain, length)
-            while end < length, !Self.isZero(buffer, end, min(Self.grain, length - end)) {
-                end = min(end + Self.grain, length)
-            }
+            var end = min(start + Self.grain, range.upperBound)
+            while end < range.upperBound, !isZero(end) { end = min(end + Self.grain, range.upperBound) }
             try DiskTransfer.write(
-                unsafe buffer.span.bytes.extracting(start..<end), sector + UInt64(start) / 512, target)
+                unsafe piece.bytes.span.bytes.extracting(start..<end),
+                piece.sectors.lowerBound + UInt64(start) / 512, target)
             written += UInt64(end - start)
             start = end
         }
