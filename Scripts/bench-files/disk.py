@@ -6,11 +6,14 @@
 Prints a table, with the command line of each peer, and then one line of JSON for each row.
 """
 
-import argparse, json, os, random, shutil, signal, statistics, subprocess, sys, tempfile
-from disk_images import Images
+import argparse, json, mmap, os, random, shutil, signal, statistics, subprocess, sys, tempfile
+from disk_images import GIB, Images
 from disk_peer import Failed
 from disk_rows import REQUESTS
 from disk_work import WORK
+
+# More than any side takes in one run.
+MEMORY = 3 * GIB
 
 
 def parse(arguments):
@@ -87,6 +90,17 @@ def shown(lines):
     return "\n".join(text)
 
 
+def take_memory():
+    """Takes as much memory as a side needs, and frees it.
+
+    A machine that is itself virtual gives free memory back to its host; who takes it again waits for it, and that is to
+    be neither side.
+    """
+    with mmap.mmap(-1, MEMORY) as memory:
+        for page in range(0, MEMORY, mmap.PAGESIZE):
+            memory[page] = 1
+
+
 def measure(options, images):
     """Measures every row in turns: each round has all rows, and each row all its sides."""
     rows = [kind for kind in REQUESTS + WORK if not options.only or options.only in kind.name]
@@ -107,6 +121,11 @@ def measure(options, images):
             # Who begins changes, so that neither always finds the machine as the other left it.
             sides = list(row.sides) if number % 2 == 0 else list(reversed(row.sides))
             for side in sides:
+                # What was written and removed before is the disk's business until then, and nobody's here.
+                os.sync()
+                row.warm(side, images)
+                if row.makes_files:
+                    take_memory()
                 samples[row.name][side].append(row.measure(side, images, seed=number + 1))
             figures = ", ".join(f"{side} {samples[row.name][side][-1]:.1f}" for side in row.sides)
             say(f"{number + 1} of {options.rounds}: {row.name}: {figures} {row.unit}")

@@ -17,6 +17,8 @@ class Row:
     # Whether the interval's lower end, not the median, must reach the bound.
     by_interval = False
     at_least = None
+    # Whether each run makes a file, which takes memory until it is on the disk.
+    makes_files = False
 
     def missing(self, images):
         """Why the row cannot be measured, if it cannot."""
@@ -24,6 +26,9 @@ class Row:
 
     def prepare(self, images):
         """Makes what all rounds share."""
+
+    def warm(self, side, images):
+        """Brings what a side reads into memory: a system may have taken some of it back since the last round."""
 
     def commands(self):
         """The command lines of the two sides, as they were last run."""
@@ -54,9 +59,10 @@ class Reading(Requests):
     def prepare(self, images):
         disk = self.disk(images)
         self.last = {"ours": images.ours(disk, read_only=True), "peer": self.peer(images, disk)}
-        for command in self.last.values():
-            # Every place is looked up once before anything counts.
-            run(["nbdcopy", images.served(command).uri, "null:"])
+
+    def warm(self, side, images):
+        # Every place is looked up once before anything counts, too.
+        run(["nbdcopy", images.served(self.last[side]).uri, "null:"])
 
     def measure(self, side, images, seed):
         return self.fio(images.served(self.last[side]), images, seed)
@@ -84,6 +90,8 @@ class DeepReading(Reading):
 
 class NewWriting(Requests):
     """Writes into a disk that is made anew for each run, with a FLUSH at the end that counts."""
+
+    makes_files = True
 
     def measure(self, side, images, seed):
         path = images.path(f"new-{side}-{self.peer.__name__}")
