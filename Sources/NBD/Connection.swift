@@ -49,12 +49,14 @@ public final class Connection: Sendable {
 
     /// Ends the connection because another one needs its place.
     func giveWay() {
-        if socket.activity.isSending {
-            abandon()
-        } else {
-            // Should a request arrive at this moment, it is still done.
-            stop()
-        }
+        // Should a request arrive at this moment, it is still done.
+        stop()
+        abandonUnread()
+    }
+
+    /// Ends the connection if its client has replies to take, without regard to what has arrived.
+    func abandonUnread() {
+        if socket.activity.isSending { abandon() }
     }
 
     /// Ends the connection without regard to what has arrived.

@@ -46,13 +46,19 @@ final class Listener: Sendable {
         let hasRoom = { @Sendable (state: inout NBDServer.State) -> Bool? in
             stopFlag.isSet || state.guests.count < count ? true : nil
         }
+        var leaving: Connection?
         while server.state.withLock(hasRoom) == nil {
             let now = Activity.now
-            let guests = server.state.withLock(\.guests).map { ($0, $0.dueTime(at: now)) }
-            let next = guests.min { $0.1 < $1.1 }
-            if let (connection, due) = next, due <= now {
+            let guests = server.state.withLock(\.guests)
+            let next = guests.map { ($0, $0.dueTime(at: now)) }.min { $0.1 < $1.1 }
+            if let connection = leaving, guests.contains(where: { $0 === connection }) {
+                // What it asked for in its last moment is still done, and nobody else need go meanwhile.
+                connection.abandonUnread()
+                _ = server.state.wait(within: server.limits.contendedStart, hasRoom)
+            } else if let (connection, due) = next, due <= now {
+                leaving = connection
                 connection.giveWay()
-                if server.state.wait(within: server.limits.contendedStart, hasRoom) == nil { connection.abandon() }
+                _ = server.state.wait(within: server.limits.contendedStart, hasRoom)
             } else {
                 let patience = next.map { Duration.nanoseconds($0.1 - now) }
                 _ = server.state.wait(within: [patience, limit].compactMap(\.self).min(), hasRoom)
