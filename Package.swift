@@ -126,7 +126,7 @@ let package = Package(
         tests(
             "FermataExecutorTests",
             [
-                "FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "StorageTestSupport",
+                "FermataExecutor", "FermataPlan", "FermataEngine", "FermataModel", "Hashing", "StorageTestSupport",
                 "FermataTestSupport", system,
             ]),
         tests("FermataTests", ["Fermata", "FermataModel", "FermataPlan", "StorageTestSupport", "FermataTestSupport"]),

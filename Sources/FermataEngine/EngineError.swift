@@ -4,12 +4,25 @@
 /// Why the engine did not do what it was asked.
 public struct EngineError: Error, Sendable, CustomStringConvertible {
     /// The kind of failure; open, so that a new one breaks no caller.
-    public struct Code: Hashable, Sendable {
-        private enum Kind: Hashable, Sendable {
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private enum Kind: String, Hashable, Sendable {
             case notFound, exists, busy, wrongState, incompatible, damaged, notALab, system, guest, timeout, reverted
             case stale
         }
         private let kind: Kind
+
+        /// The code's name.
+        public var description: String { kind.rawValue }
+
+        /// The code of a name; nil when there is none.
+        public init?(_ name: String) {
+            guard let kind = Kind(rawValue: name) else { return nil }
+            self.kind = kind
+        }
+
+        private init(kind: Kind) {
+            self.kind = kind
+        }
 
         /// What was named does not exist.
         public static let notFound: Code = Code(kind: .notFound)

@@ -62,12 +62,15 @@ public struct Lab: Sendable {
         return try result.get()
     }
 
-    /// Takes hold of a machine: until the handle is gone, no one else can run or change it.
+    /// Takes hold of a machine: until the handle is gone, this process hosts it.
+    ///
+    /// Other processes of the user reach it through its control socket.
     ///
     /// - Throws: ``EngineError/Code/busy`` when another holds it.
     public func open(_ name: MachineName) throws(EngineError) -> MachineHandle {
         let lab = try LabFolder.open(folder.path)
-        return MachineHandle(try MachineHost(of: lab.machine(name), hypervisor: hypervisor, settings: settings))
+        return MachineHandle(
+            hosting: try MachineHost(of: lab.machine(name), hypervisor: hypervisor, settings: settings))
     }
 
     /// Makes a machine, off, with empty disks, and takes hold of it; makes the lab if there is none.
@@ -76,7 +79,7 @@ public struct Lab: Sendable {
     public func create(_ definition: MachineDefinition, in files: FilePath) throws(EngineError) -> MachineHandle {
         let lab = try LabFolder.create(folder.path)
         let machine = try lab.createMachine(definition, file: { files.pushing(FilePath($0)) })
-        return MachineHandle(try MachineHost(of: machine, hypervisor: hypervisor, settings: settings))
+        return MachineHandle(hosting: try MachineHost(of: machine, hypervisor: hypervisor, settings: settings))
     }
 
     /// Deletes a machine with all its checkpoints.

@@ -3,63 +3,95 @@
 
 public import FermataEngine
 public import FermataModel
+import Logging
 
-/// A machine of a lab, held by this process: for programs that act live instead of writing a recipe.
+/// A machine of a lab, for programs that act live instead of writing a recipe.
 ///
-/// While a handle lives, no other process can run or change the machine; when the process ends, the machine is off.
+/// It is hosted by this process or by another one; what can be done is the same. Of a machine that this process hosts,
+/// other processes can do the same at the same time; when the process ends, or the last copy of the handle goes, the
+/// machine is off.
 public struct MachineHandle: Sendable {
-    /// What runs the machine.
-    public let host: MachineHost
+    /// What acts on the machine.
+    public let control: any MachineControl
+    private let hosting: Hosting?
 
-    init(_ host: MachineHost) {
-        self.host = host
+    /// Takes a machine that this process has taken hold of, and lets others reach it.
+    init(hosting host: MachineHost) {
+        control = host
+        hosting = Hosting(host)
+    }
+
+    /// Takes a machine that another process hosts.
+    init(_ remote: RemoteMachine) {
+        control = remote
+        hosting = nil
     }
 
     /// The machine's name.
-    public var name: MachineName { host.folder.name }
+    public var name: MachineName { control.folder.name }
 
-    /// What the machine is doing.
+    /// Whether this process hosts the machine.
+    public var isHostedHere: Bool { hosting != nil }
+
+    /// What the machine is doing, and why.
+    public var status: MachineStatus {
+        get async throws { try await control.status }
+    }
+
+    /// The machine's state.
     public var state: MachineState {
-        get async { await host.state }
+        get async throws { try await status.state }
     }
 
     /// The machine's checkpoints.
     public var tree: CheckpointTree {
-        get async { await host.files.tree }
+        get throws { try MachineRecord(reading: control.folder).tree }
     }
 
     /// Starts the machine, which must be off.
     public func start() async throws {
-        try await host.start()
+        try await control.start()
     }
 
     /// Asks the guest to power off, and waits for it.
     public func shutDown(
         within limit: TimeSpan = Action.defaultWithin, orElse fallback: Action.ShutDownFallback = .fail
     ) async throws {
-        try await host.shutDown(within: limit, orElse: fallback)
+        try await control.shutDown(within: limit, orElse: fallback)
     }
 
     /// Cuts the machine's power.
-    public func turnOff() async {
-        await host.turnOff()
+    public func turnOff() async throws {
+        try await control.turnOff()
     }
 
-    /// Turns the machine off and lets go of it, so that others can run it; the handle is of no more use.
+    /// Resets the machine as its reset button does.
+    public func reset() async throws {
+        try await control.reset()
+    }
+
+    /// Lets go of the machine; the handle is of no more use.
+    ///
+    /// A machine that this process hosts is turned off. One that another process hosts goes on there; one that has no
+    /// power is free when this returns.
     public func close() async {
-        await host.close()
+        if let hosting {
+            await hosting.close()
+        } else if let remote = control as? RemoteMachine {
+            await remote.close()
+        }
     }
 
     /// Runs a line of `/bin/sh` in the guest.
     public func run(_ shell: String, within limit: TimeSpan = Action.defaultWithin) async throws -> CommandResult {
-        try await host.run(.shell(shell), within: limit)
+        try await control.run(.shell(shell), within: limit)
     }
 
     /// Runs a program with its arguments in the guest, without a shell.
     public func run(
         _ arguments: [String], within limit: TimeSpan = Action.defaultWithin
     ) async throws -> CommandResult {
-        try await host.run(.arguments(arguments), within: limit)
+        try await control.run(.arguments(arguments), within: limit)
     }
 
     /// Waits for text on the console after the text that was last waited for.
@@ -69,7 +101,7 @@ public struct MachineHandle: Sendable {
     public func waitForConsole(
         _ text: String, within limit: TimeSpan = Action.defaultWithin
     ) async throws -> String {
-        try await host.waitForConsole(.plain(text), within: limit)
+        try await control.waitForConsole(.plain(text), within: limit)
     }
 
     /// Waits for a regular expression's match on the console after the text that was last waited for.
@@ -79,7 +111,7 @@ public struct MachineHandle: Sendable {
     public func waitForConsole(
         pattern: String, within limit: TimeSpan = Action.defaultWithin
     ) async throws -> String {
-        try await host.waitForConsole(.pattern(pattern), within: limit)
+        try await control.waitForConsole(.pattern(pattern), within: limit)
     }
 
     /// Holds this moment.
@@ -87,23 +119,54 @@ public struct MachineHandle: Sendable {
     public func checkpoint(
         _ name: CheckpointName, notes: String? = nil, replace: Bool = false
     ) async throws -> CheckpointOutcome {
-        try await host.checkpoint(CheckpointRequest(name: name, notes: notes, replaces: replace))
+        try await control.checkpoint(CheckpointRequest(name: name, notes: notes, replaces: replace))
     }
 
     /// Makes now equal to the checkpoint from which it grew.
     @discardableResult
     public func revert() async throws -> RestoreOutcome {
-        try await host.revert()
+        try await control.revert()
     }
 
     /// Makes now equal to the checkpoint of a name, an identity or a path of names such as `root/child`.
     @discardableResult
     public func apply(_ checkpoint: String) async throws -> RestoreOutcome {
-        try await host.apply(host.files.checkpoint(checkpoint).id)
+        try await control.apply(identity(of: checkpoint))
     }
 
     /// Forgets the checkpoint of a name, an identity or a path of names; all others stay as they were.
     public func delete(_ checkpoint: String) async throws {
-        try await host.delete([host.files.checkpoint(checkpoint).id])
+        try await control.delete([identity(of: checkpoint)])
+    }
+
+    private func identity(of checkpoint: String) throws -> GUID {
+        try MachineRecord(reading: control.folder).checkpoint(checkpoint).id
+    }
+}
+
+/// What a process holds that hosts a machine and lets others reach it.
+final class Hosting: Sendable {
+    private let host: MachineHost
+    private let server: ControlServer?
+
+    /// Listens for clients; a machine that others cannot reach works all the same.
+    init(_ host: MachineHost) {
+        self.host = host
+        do throws(EngineError) {
+            server = try ControlServer(for: host)
+        } catch {
+            Logger(label: "fermata.control").warning(
+                "machine '\(host.folder.name)' cannot be reached by other processes: \(error)")
+            server = nil
+        }
+    }
+
+    deinit {
+        server?.abandon()
+    }
+
+    /// Turns the machine off and lets go of it.
+    func close() async {
+        if let server { await server.close() } else { await host.close() }
     }
 }

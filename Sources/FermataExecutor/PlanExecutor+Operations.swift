@@ -62,9 +62,7 @@ extension PlanExecutor {
         let folder = try lab.folder.createMachine(
             new.definition, replacing: old, file: { recipeFolder.pushing(FilePath($0)) }, expecting: planned,
             owner: new.owner)
-        let host = try host(of: folder)
-        hosts[folder.name] = host
-        return await host.files.id
+        return try await takeHold(of: folder).files.id
     }
 
     private func check(_ id: GUID, isIdentityOf folder: MachineFolder) throws {

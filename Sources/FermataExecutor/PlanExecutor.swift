@@ -24,6 +24,7 @@ public actor PlanExecutor {
     let lab: Lab
     let recipeFolder: FilePath
     var hosts: [MachineName: MachineHost] = [:]
+    private var hostings: [MachineName: Hosting] = [:]
     private let continuation: AsyncStream<RunEvent>.Continuation
     private let began = ContinuousClock.now
     private let isInterrupted: Atomic<Bool> = Atomic(false)
@@ -121,25 +122,32 @@ public actor PlanExecutor {
             try folder.removeLeftovers()
             for operation in plan.operations {
                 switch operation.kind {
-                case .returnToOrigin(let name, _): hosts[name] = try host(of: folder.machine(name))
+                case .returnToOrigin(let name, _): try takeHold(of: folder.machine(name))
                 case .recreateMachine: try folder.machine(operation.machine).requireFree()
                 default: continue
                 }
             }
         } catch {
             hosts = [:]
+            hostings = [:]
             throw RunError(.lab, error.description)
         }
     }
 
-    func host(of folder: MachineFolder) throws(EngineError) -> MachineHost {
-        try MachineHost(of: folder, hypervisor: lab.hypervisor, settings: lab.settings)
+    /// Hosts a machine from now on, and lets others reach it.
+    @discardableResult
+    func takeHold(of folder: MachineFolder) throws(EngineError) -> MachineHost {
+        let host = try MachineHost(of: folder, hypervisor: lab.hypervisor, settings: lab.settings)
+        hosts[folder.name] = host
+        hostings[folder.name] = Hosting(host)
+        return host
     }
 
     private func letGo() async {
         console.withLock { $0 = nil }
-        for host in hosts.values { await host.close() }
+        for hosting in hostings.values { await hosting.close() }
         hosts = [:]
+        hostings = [:]
     }
 
     private var outcome: RunOutcome {

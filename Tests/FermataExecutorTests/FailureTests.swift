@@ -79,6 +79,6 @@ import Testing
         #expect(error?.code == .lab)
         #expect(error?.message.contains("in use") == true)
         #expect(try lab.contents() == before)
-        #expect(await handle.state == .off)
+        #expect(try await handle.state == .off)
     }
 }

@@ -80,9 +80,9 @@ import Testing
         let error = await #expect(throws: EngineError.self) { try await machine.apply("gren") }
         #expect(error?.description.contains("did you mean 'green'?") == true)
         try await machine.delete("green")
-        #expect(await machine.tree.checkpoints.map(\.name) == ["red"])
+        #expect(try machine.tree.checkpoints.map(\.name) == ["red"])
         try await machine.shutDown()
-        #expect(await machine.state == .off)
+        #expect(try await machine.state == .off)
     }
 
     @Test func `a run through the lab tells its events`() async throws {

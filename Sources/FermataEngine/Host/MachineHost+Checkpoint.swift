@@ -44,6 +44,14 @@ public struct CheckpointOutcome: Hashable, Sendable {
     public var pauseMicroseconds: Int64
     /// How long it took until a crash could not undo it, in milliseconds.
     public var durableMilliseconds: Int64
+
+    /// Makes an outcome.
+    public init(id: GUID, name: CheckpointName, pauseMicroseconds: Int64, durableMilliseconds: Int64) {
+        self.id = id
+        self.name = name
+        self.pauseMicroseconds = pauseMicroseconds
+        self.durableMilliseconds = durableMilliseconds
+    }
 }
 
 extension MachineHost {

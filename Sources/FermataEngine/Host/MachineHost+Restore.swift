@@ -27,6 +27,14 @@ public struct RestoreOutcome: Hashable, Sendable {
     public var microseconds: Int64
     /// How long the guest stood still, in microseconds; nil unless one process ran it before and after.
     public var pauseMicroseconds: Int64?
+
+    /// Makes an outcome.
+    public init(checkpoint: GUID, way: Way, microseconds: Int64, pauseMicroseconds: Int64? = nil) {
+        self.checkpoint = checkpoint
+        self.way = way
+        self.microseconds = microseconds
+        self.pauseMicroseconds = pauseMicroseconds
+    }
 }
 
 extension MachineHost {

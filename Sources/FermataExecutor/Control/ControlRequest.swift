@@ -1,0 +1,141 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataEngine
+import FermataModel
+
+/// What a client of a control socket can ask for; one case for each word of the protocol.
+enum ControlRequest: Sendable {
+    case status
+    case start
+    case shutDown(within: TimeSpan, orElse: Action.ShutDownFallback)
+    case turnOff
+    case reset
+    case checkpoint(CheckpointRequest)
+    case apply(GUID)
+    case revert
+    case delete([GUID])
+    case run(Action.Command, within: TimeSpan)
+    case type(String)
+    case waitForConsole(Action.ConsoleText, within: TimeSpan)
+    /// Ends the wait of another request of the same connection.
+    case cancel(UInt64)
+
+    /// Whether it only waits for what the guest does: it ends when its client is gone.
+    ///
+    /// All others go on to their end, so that the machine is never left between two states.
+    var isWait: Bool {
+        switch self {
+        case .shutDown, .run, .type, .waitForConsole: true
+        case .status, .start, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel: false
+        }
+    }
+
+    /// The request as a message; its `id` is for the connection to add.
+    var message: ControlMessage {
+        switch self {
+        case .status: message("status")
+        case .start: message("start")
+        case .shutDown(let within, let orElse):
+            message("shutDown", ["within": .integer(within.milliseconds), "orElse": .string(orElse.rawValue)])
+        case .turnOff: message("turnOff")
+        case .reset: message("reset")
+        case .checkpoint(let request): message("checkpoint", request.members)
+        case .apply(let id): message("apply", ["checkpoint": .string(id.description)])
+        case .revert: message("revert")
+        case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .run(let command, let within):
+            message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
+        case .type(let text): message("type", ["text": .string(text)])
+        case .waitForConsole(let text, let within):
+            message("waitForConsole", text.members.merging(["within": .integer(within.milliseconds)]) { $1 })
+        case .cancel(let id): message("cancel", ["of": .integer(id)])
+        }
+    }
+
+    private func message(_ word: String, _ members: [String: JSON] = [:]) -> ControlMessage {
+        ControlMessage(members.merging(["request": .string(word)]) { $1 })
+    }
+
+    /// Reads a request; nil for a word that this version does not know.
+    init?(_ message: ControlMessage) throws(ControlViolation) {
+        switch try message.requiredText("request") {
+        case "status": self = .status
+        case "start": self = .start
+        case "shutDown":
+            self = .shutDown(within: try message.span("within"), orElse: try message.word("orElse") ?? .fail)
+        case "turnOff": self = .turnOff
+        case "reset": self = .reset
+        case "checkpoint": self = .checkpoint(try CheckpointRequest(message))
+        case "apply": self = .apply(try message.identity("checkpoint"))
+        case "revert": self = .revert
+        case "delete":
+            var ids: [GUID] = []
+            for text in try message.required(message.texts("checkpoints"), "checkpoints") {
+                ids.append(try message.required(GUID(text), "checkpoints"))
+            }
+            self = .delete(ids)
+        case "run": self = .run(try Action.Command(message), within: try message.span("within"))
+        case "type": self = .type(try message.requiredText("text"))
+        case "waitForConsole":
+            self = .waitForConsole(try Action.ConsoleText(message), within: try message.span("within"))
+        case "cancel": self = .cancel(try message.requiredInteger("of"))
+        default: return nil
+        }
+    }
+}
+
+extension CheckpointRequest {
+    fileprivate var members: [String: JSON] {
+        var members: [String: JSON] = ["name": .string(name.description), "replace": .bool(replaces)]
+        members["notes"] = notes.map { .string($0) }
+        if isOrigin { members["origin"] = true }
+        members["owner"] = owner.map { ["recipe": .string($0.recipe), "definition": .string($0.definition)] }
+        return members
+    }
+
+    fileprivate init(_ message: ControlMessage) throws(ControlViolation) {
+        var owner: RecipeOwnership?
+        if let object = try message.object("owner") {
+            owner = RecipeOwnership(
+                recipe: try object.requiredText("recipe"), definition: try object.requiredText("definition"))
+        }
+        self.init(
+            name: CheckpointName(try message.requiredText("name")), notes: try message.text("notes"), owner: owner,
+            replaces: try message.flag("replace"), isOrigin: try message.flag("origin"))
+    }
+}
+
+extension Action.Command {
+    fileprivate var members: [String: JSON] {
+        switch self {
+        case .shell(let line): ["shell": .string(line)]
+        case .arguments(let arguments): ["arguments": .array(arguments.map { .string($0) })]
+        }
+    }
+
+    fileprivate init(_ message: ControlMessage) throws(ControlViolation) {
+        if let line = try message.text("shell") {
+            self = .shell(line)
+        } else {
+            self = .arguments(try message.required(message.texts("arguments"), "arguments"))
+        }
+    }
+}
+
+extension Action.ConsoleText {
+    fileprivate var members: [String: JSON] {
+        switch self {
+        case .plain(let text): ["text": .string(text)]
+        case .pattern(let pattern): ["pattern": .string(pattern)]
+        }
+    }
+
+    fileprivate init(_ message: ControlMessage) throws(ControlViolation) {
+        if let text = try message.text("text") {
+            self = .plain(text)
+        } else {
+            self = .pattern(try message.requiredText("pattern"))
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataEngine
+import FermataModel
+import Foundation
+
+/// A value that a request of the control protocol is answered with.
+protocol ControlResult: Sendable {
+    /// Reads the members of a result.
+    init(_ message: ControlMessage) throws(ControlViolation)
+
+    /// The members of the result.
+    var members: [String: JSON] { get }
+}
+
+/// The result of a request that only succeeds or fails.
+struct ControlDone: ControlResult {
+    var members: [String: JSON] { [:] }
+
+    init() {}
+
+    init(_ message: ControlMessage) throws(ControlViolation) {}
+}
+
+/// The result that is a text.
+struct ControlText: ControlResult {
+    let text: String
+
+    var members: [String: JSON] { ["text": .string(text)] }
+
+    init(_ text: String) {
+        self.text = text
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        text = try message.requiredText("text")
+    }
+}
+
+extension CheckpointOutcome: ControlResult {
+    var members: [String: JSON] {
+        [
+            "id": .string(id.description), "name": .string(name.description),
+            "pauseMicroseconds": .integer(pauseMicroseconds), "durableMilliseconds": .integer(durableMilliseconds),
+        ]
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        self.init(
+            id: try message.identity("id"), name: CheckpointName(try message.requiredText("name")),
+            pauseMicroseconds: try message.requiredInteger("pauseMicroseconds"),
+            durableMilliseconds: try message.requiredInteger("durableMilliseconds"))
+    }
+}
+
+extension RestoreOutcome: ControlResult {
+    var members: [String: JSON] {
+        var members: [String: JSON] = [
+            "checkpoint": .string(checkpoint.description), "way": .string(way.rawValue),
+            "microseconds": .integer(microseconds),
+        ]
+        members["pauseMicroseconds"] = pauseMicroseconds.map { .integer($0) }
+        return members
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        self.init(
+            checkpoint: try message.identity("checkpoint"), way: try message.required(message.word("way"), "way"),
+            microseconds: try message.requiredInteger("microseconds"),
+            pauseMicroseconds: try message.integer("pauseMicroseconds"))
+    }
+}
+
+extension CommandResult: ControlResult {
+    var members: [String: JSON] {
+        [
+            "exitCode": .integer(exitCode), "standardOutput": .string(Data(standardOutput).base64EncodedString()),
+            "standardError": .string(Data(standardError).base64EncodedString()), "isTruncated": .bool(isTruncated),
+        ]
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        func bytes(_ name: String) throws(ControlViolation) -> [UInt8] {
+            Array(try message.required(Data(base64Encoded: message.requiredText(name)), name))
+        }
+        self.init(
+            exitCode: try message.requiredInteger("exitCode"), standardOutput: try bytes("standardOutput"),
+            standardError: try bytes("standardError"), isTruncated: try message.flag("isTruncated"))
+    }
+}
+
+extension EngineError {
+    /// The members of an error as the protocol tells it: its code, and its sentence unchanged.
+    var members: [String: JSON] { ["code": .string(code.description), "message": .string(description)] }
+
+    /// The error to tell for whatever was thrown.
+    init(telling error: any Error) {
+        self = error as? EngineError ?? EngineError(.system, "\(error)", underlying: error)
+    }
+
+    /// Reads an error that was told; a code that this version does not know becomes the system's.
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        self.init(Code(try message.requiredText("code")) ?? .system, try message.requiredText("message"))
+    }
+}
+
+extension MachineStatus: ControlResult {
+    var members: [String: JSON] {
+        var members: [String: JSON] = ["state": .string(state.rawValue)]
+        members["reason"] = reason.map { .string($0) }
+        members["activity"] = activity.map { .string($0) }
+        return members
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        self.init(
+            state: try message.required(message.word("state"), "state"), reason: try message.text("reason"),
+            activity: try message.text("activity"))
+    }
+}

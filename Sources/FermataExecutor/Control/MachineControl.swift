@@ -1,0 +1,78 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataEngine
+public import FermataModel
+
+/// A machine that can be acted on, wherever it is hosted: ``MachineHost`` in this process, ``RemoteMachine`` in another.
+///
+/// Operations queue in the host, in the order in which they were asked for.
+public protocol MachineControl: Sendable {
+    /// The machine's folder, whose files can be read at any time.
+    var folder: MachineFolder { get }
+
+    /// What the machine is doing.
+    var status: MachineStatus { get async throws }
+
+    /// Starts the machine.
+    func start() async throws
+
+    /// Presses the power button and waits until the guest has switched itself off.
+    func shutDown(within limit: TimeSpan, orElse fallback: Action.ShutDownFallback) async throws
+
+    /// Cuts the machine's power; a machine that is off stays off.
+    func turnOff() async throws
+
+    /// Resets the machine as its reset button does.
+    func reset() async throws
+
+    /// Holds this moment of the machine.
+    func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome
+
+    /// Makes now equal to a checkpoint.
+    func apply(_ id: GUID) async throws -> RestoreOutcome
+
+    /// Makes now equal to the checkpoint from which it grew.
+    func revert() async throws -> RestoreOutcome
+
+    /// Forgets checkpoints; every other one and now stay exactly as they were.
+    func delete(_ checkpoints: [GUID]) async throws
+
+    /// Runs a command in the guest to its end.
+    func run(_ command: Action.Command, within limit: TimeSpan) async throws -> CommandResult
+
+    /// Types text on the guest's console.
+    func type(_ text: String) async throws
+
+    /// Waits for text on the console after the last match.
+    ///
+    /// - Returns: the text that matched.
+    func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String
+}
+
+extension MachineHost: MachineControl {}
+
+extension MachineControl {
+    /// Does what a client of the control socket asks for.
+    ///
+    /// - Returns: the members of the result.
+    func perform(_ request: ControlRequest) async throws -> any ControlResult {
+        switch request {
+        case .status: return try await status
+        case .start: try await start()
+        case .shutDown(let limit, let fallback): try await shutDown(within: limit, orElse: fallback)
+        case .turnOff: try await turnOff()
+        case .reset: try await reset()
+        case .checkpoint(let request): return try await checkpoint(request)
+        case .apply(let id): return try await apply(id)
+        case .revert: return try await revert()
+        case .delete(let ids): try await delete(ids)
+        case .run(let command, let limit): return try await run(command, within: limit)
+        case .type(let text): try await type(text)
+        case .waitForConsole(let text, let limit):
+            return ControlText(try await waitForConsole(text, within: limit))
+        case .cancel: break
+        }
+        return ControlDone()
+    }
+}

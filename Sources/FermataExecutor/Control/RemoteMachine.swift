@@ -1,0 +1,106 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataEngine
+public import FermataModel
+
+/// A machine that another process of the same user hosts, reached through its control socket.
+///
+/// What goes wrong there comes back as the same ``EngineError``, its sentence unchanged.
+public final class RemoteMachine: MachineControl {
+    /// The machine's folder, whose files can be read at any time.
+    public let folder: MachineFolder
+    let client: ControlClient
+
+    init(_ client: ControlClient, folder: MachineFolder) {
+        self.client = client
+        self.folder = folder
+    }
+
+    deinit {
+        client.disconnect()
+    }
+
+    /// Connects to the process that hosts a machine.
+    ///
+    /// - Returns: nil when there is none that listens.
+    public convenience init?(connectingTo folder: MachineFolder) throws(EngineError) {
+        guard let socket = try ControlAddress(of: folder, makingFolder: false)?.connect(),
+            let client = try ControlClient(socket, to: folder.name)
+        else { return nil }
+        self.init(client, folder: folder)
+    }
+
+    /// The process that hosts the machine.
+    public var process: Int32 { client.greeting.process }
+
+    /// Ends the connection; when this returns, a machine without power that nobody else uses can be taken hold of.
+    public func close() async {
+        await client.close()
+    }
+
+    private func done(_ request: ControlRequest) async throws {
+        let _: ControlDone = try await client.ask(request)
+    }
+
+    /// What the machine is doing.
+    public var status: MachineStatus {
+        get async throws { try await client.ask(.status) }
+    }
+
+    /// Starts the machine.
+    public func start() async throws {
+        try await done(.start)
+    }
+
+    /// Presses the power button and waits until the guest has switched itself off.
+    public func shutDown(within limit: TimeSpan, orElse fallback: Action.ShutDownFallback) async throws {
+        try await done(.shutDown(within: limit, orElse: fallback))
+    }
+
+    /// Cuts the machine's power; a machine that is off stays off.
+    public func turnOff() async throws {
+        try await done(.turnOff)
+    }
+
+    /// Resets the machine as its reset button does.
+    public func reset() async throws {
+        try await done(.reset)
+    }
+
+    /// Holds this moment of the machine.
+    public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
+        try await client.ask(.checkpoint(request))
+    }
+
+    /// Makes now equal to a checkpoint.
+    public func apply(_ id: GUID) async throws -> RestoreOutcome {
+        try await client.ask(.apply(id))
+    }
+
+    /// Makes now equal to the checkpoint from which it grew.
+    public func revert() async throws -> RestoreOutcome {
+        try await client.ask(.revert)
+    }
+
+    /// Forgets checkpoints; every other one and now stay exactly as they were.
+    public func delete(_ checkpoints: [GUID]) async throws {
+        try await done(.delete(checkpoints))
+    }
+
+    /// Runs a command in the guest to its end.
+    public func run(_ command: Action.Command, within limit: TimeSpan) async throws -> CommandResult {
+        try await client.ask(.run(command, within: limit))
+    }
+
+    /// Types text on the guest's console.
+    public func type(_ text: String) async throws {
+        try await done(.type(text))
+    }
+
+    /// Waits for text on the console after the last match.
+    public func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String {
+        let answer: ControlText = try await client.ask(.waitForConsole(text, within: limit))
+        return answer.text
+    }
+}
