@@ -42,7 +42,7 @@ enum HardwareWords {
     }
 
     /// The fields of `machine "name" { ... }`.
-    static let fields: [String] = ["memory", "processors", "boot", "disks"]
+    static let fields: [String] = ["memory", "processors", "boot", "disks", "network"]
 
     /// Reads the fields of `machine "name" { ... }`.
     static func machine(
@@ -68,6 +68,7 @@ enum HardwareWords {
             definition.boot = kernel.value
         }
         if let disks = fields.take("disks") { definition.disks = try self.disks(disks) }
+        if let network = fields.take("network") { definition.hasNetwork = try network.boolean() }
         try fields.finish()
         return definition
     }

@@ -10,18 +10,20 @@ extension MachineDefinition {
             "processors": .integer(processors),
             "boot": boot?.jsonValue,
             "disks": disks.isEmpty ? nil : .array(disks.map(\.jsonValue)),
+            "network": hasNetwork ? true : nil,
             "at": at?.jsonValue,
         ])
     }
 
     init(json value: JSON, at path: String) throws(DocumentError) {
         let reader = try ObjectReader(
-            value, at: path, fields: ["name", "memory", "processors", "boot", "disks", "at"])
+            value, at: path, fields: ["name", "memory", "processors", "boot", "disks", "network", "at"])
         self.init(name: MachineName(try reader.string("name")), at: try SourceLocation(in: reader))
         if let bytes: UInt64 = try reader.integer("memory", "a number of bytes") { memory = ByteSize(bytes: bytes) }
         if let count: Int = try reader.integer("processors", "a number of processors") { processors = count }
         if reader.has("boot") { boot = try Boot(json: reader.required("boot"), at: reader.path(of: "boot")) }
         for (path, element) in try reader.elements("disks") { disks.append(try Disk(json: element, at: path)) }
+        hasNetwork = try reader.bool("network") ?? false
     }
 }
 

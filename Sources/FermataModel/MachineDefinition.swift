@@ -13,19 +13,22 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
     public var boot: Boot?
     /// Its disks, in the order in which the guest finds them.
     public var disks: [Disk]
+    /// Whether it has a network card, to which nothing is connected.
+    public var hasNetwork: Bool
     /// Where the author wrote it.
     public var at: SourceLocation?
 
     /// Makes a definition; what is left out is what most labs want.
     public init(
         name: MachineName, memory: ByteSize = .mebibytes(256), processors: Int = 1, boot: Boot? = nil,
-        disks: [Disk] = [], at: SourceLocation? = nil
+        disks: [Disk] = [], hasNetwork: Bool = false, at: SourceLocation? = nil
     ) {
         self.name = name
         self.memory = memory
         self.processors = processors
         self.boot = boot
         self.disks = disks
+        self.hasNetwork = hasNetwork
         self.at = at
     }
 

@@ -57,6 +57,10 @@ public enum Vocabulary {
             ],
             swiftExample: "Disk(\"system\", .mebibytes(64), format: .vhdx)",
             luaExample: "disks = { disk { \"system\", size = \"64M\", format = \"vhdx\" } }"),
+        Word(
+            swift: "Network", lua: "network", group: .hardware,
+            summary: "A network card with an address of its own; nothing is connected to it.", subject: .definition,
+            parameters: [], swiftExample: "Network()", luaExample: "network = true"),
     ]
 
     private static let power: [Word] = [

@@ -18,6 +18,7 @@ extension MachineDefinition {
             "processors": .integer(processors),
             "disks": .array(disks.map(\.jsonValue)),
         ]
+        if hasNetwork { value["network"] = true }
         if let boot {
             guard let kernel = files[boot.kernel] else { return nil }
             var contents: [String: JSON] = ["kernel": .string(kernel.description)]

@@ -40,6 +40,7 @@ extension MachineDefinition {
         var parts = ["\(memory)", processors == 1 ? "1 processor" : "\(processors) processors"]
         if let boot { parts.append("kernel \(boot.kernel.shortened(to: 60))") }
         parts += disks.map { "disk \($0.name.quoted) of \($0.size)" }
+        if hasNetwork { parts.append("network card") }
         return parts.joined(separator: ", ")
     }
 }

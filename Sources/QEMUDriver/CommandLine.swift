@@ -13,6 +13,8 @@ import SystemPackage
 ///
 /// ```
 ///   00:02.0  virtio-serial-pci, port org.fermata.agent.0
+///   00:03.0  virtio-rng-pci, unless the machine has none
+///   00:03.1  virtio-net-pci, if the machine has a network card; at 00:03.0 if it has no virtio-rng-pci
 ///   00:04.0  the first disk; the others follow, up to 00:1e.0
 ///   ISA      a serial line, and a device through which the guest's kernel says that it gave up
 /// ```
@@ -92,10 +94,40 @@ struct CommandLine {
                 "driver": "virtserialport", "id": "agent0", "bus": "ports.0", "nr": 1, "chardev": "agent",
                 "name": .string(Self.agentPort),
             ])
+        addEntropy(hardware)
+        addNetwork(hardware)
         addState(inherited)
         for (index, pair) in zip(launch.disks, inherited.disks).enumerated() {
             addDisk(index, name: pair.0.name, isReadOnly: pair.0.device.isReadOnly, connection: pair.1)
         }
+    }
+
+    /// Random numbers that QEMU itself draws from the host's kernel: no file, no socket.
+    private mutating func addEntropy(_ hardware: Hardware) {
+        guard hardware.hasEntropy else { return }
+        add("-object", ["qom-type": "rng-builtin", "id": "random"])
+        add(
+            "-device",
+            [
+                "driver": "virtio-rng-pci", "id": "entropy", "rng": "random", "addr": "03",
+                "multifunction": .bool(hardware.networkAddress != nil),
+            ])
+    }
+
+    /// A card on a hub whose other port leads nowhere.
+    ///
+    /// A hub with no other port at all would hold back what the guest sends, for ever. The card has no start-up ROM of
+    /// its own: nothing starts from this network, and its memory block would be one more to keep.
+    private mutating func addNetwork(_ hardware: Hardware) {
+        guard let address = hardware.networkAddress else { return }
+        add("-netdev", "hubport,id=segment,hubid=0")
+        add("-netdev", "hubport,id=nowhere,hubid=0")
+        add(
+            "-device",
+            [
+                "driver": "virtio-net-pci", "id": "network", "netdev": "segment", "mac": .string(address),
+                "addr": .string(hardware.hasEntropy ? "03.1" : "03"), "romfile": "",
+            ])
     }
 
     /// The name of a disk's block node.

@@ -17,7 +17,8 @@ struct ConfigurationTests {
                 kernel: String(repeating: "ab", count: 32), initrd: String(repeating: "01", count: 32),
                 arguments: "console=ttyS0 quiet"),
             disks: (0..<disks).map { .init(name: "disk-\($0)", path: "/lab/web/Snapshots/X/\($0).avhd") },
-            ancestors: [.random(), .random()], owner: .init(recipe: "first-lab", definition: "00ff"),
+            devices: .init(networkAddress: "52:54:00:0a:ff:01"), ancestors: [.random(), .random()],
+            owner: .init(recipe: "first-lab", definition: "00ff"),
             checkpoint: checkpoint)
     }
 
@@ -74,6 +75,36 @@ struct ConfigurationTests {
         #expect(
             error?.description
                 == "settings/processors/count: expected a number from 1 to 1024, found 'two'")
+    }
+
+    @Test(arguments: [
+        "", "52:54:00:0a:ff", "52:54:00:0a:ff:1", "53:54:00:0a:ff:01", "00:00:00:00:00:00", "52:54:00:0a:ff:0g",
+    ])
+    func `an address that no single card can have is refused`(address: String) throws {
+        let text = String(decoding: Self.sample().xml(), as: UTF8.self)
+            .replacing("52:54:00:0a:ff:01", with: address)
+        let error = #expect(throws: ValueError.self) { try Configuration(ElementTree(parsing: Array(text.utf8))) }
+        #expect(
+            error?.description
+                == "fermata/network/address: expected six bytes such as 52:54:00:12:34:56, found '\(address)'")
+    }
+
+    @Test func `a file that says nothing of devices means none`() throws {
+        var configuration = Self.sample()
+        configuration.devices = Configuration.Devices(hasEntropy: false)
+        let text = String(decoding: configuration.xml(), as: UTF8.self)
+        #expect(!text.contains("entropy") && !text.contains("network"))
+        #expect(try Configuration(ElementTree(parsing: Array(text.utf8))) == configuration)
+    }
+
+    @Test func `new machines draw random numbers, and each card has an address of its own`() {
+        let plain = Configuration.Devices(new: MachineDefinition(name: "a"))
+        #expect(plain == Configuration.Devices(hasEntropy: true, networkAddress: nil))
+        let addresses = (0..<20).compactMap { _ in
+            Configuration.Devices(new: MachineDefinition(name: "a", hasNetwork: true)).networkAddress
+        }
+        #expect(Set(addresses).count > 15)
+        #expect(addresses.allSatisfy { Configuration.Devices.isAddress($0) && $0.hasPrefix("52:54:00:") })
     }
 
     @Test func `Windows time keeps milliseconds`() {

@@ -40,6 +40,7 @@ struct LuaPrinter {
             let disks = machine.disks.map { "disk\(call(text($0.name), ["size = \(size($0.size))"]))" }
             fields.append("disks = { \(disks.joined(separator: ", ")) }")
         }
+        if machine.hasNetwork || coin() { fields.append("network = \(machine.hasNetwork)") }
         return fields.shuffled(using: &generator)
     }
 

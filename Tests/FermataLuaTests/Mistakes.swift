@@ -49,8 +49,11 @@ struct Mistake: CustomTestStringConvertible {
             #"machine "db" { memroy = "256M" }"#,
             "lab.lua:2: error: unknown field 'memroy' of machine 'db'; did you mean 'memory'?"),
         Mistake(
+            #"machine "db" { network = "eth0" }"#,
+            "lab.lua:2: error: bad field 'network' of machine 'db': expected true or false, got a string"),
+        Mistake(
             #"machine "db" { colour = "red" }"#,
-            "lab.lua:2: error: unknown field 'colour' of machine 'db': it takes 'memory', 'processors', 'boot', 'disks'"
+            "lab.lua:2: error: unknown field 'colour' of machine 'db': it takes 'memory', 'processors', 'boot', 'disks', 'network'"
         ),
         Mistake(
             #"machine "db" { [true] = "red" }"#, "lab.lua:2: error: machine 'db' has no field true: names are text"),

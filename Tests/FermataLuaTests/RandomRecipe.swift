@@ -16,7 +16,8 @@ struct RandomRecipe {
                     MachineDefinition.Boot(
                         kernel: maker.text(), initrd: maker.maybe { $0.text() }, arguments: maker.maybe { $0.text() })
                 },
-                disks: maker.list(0...3) { maker, _ in .init(name: maker.text(), size: maker.size()) })
+                disks: maker.list(0...3) { maker, _ in .init(name: maker.text(), size: maker.size()) },
+                hasNetwork: maker.coin())
         }
         let names = machines.map(\.name)
         let steps = list(0...15) { maker, _ in Step(maker.action(names)) }

@@ -100,6 +100,7 @@ import struct FermataModel.Expectation
             Processors(2)
             Boot(.kernel("vmlinuz", initrd: "initrd.gz", arguments: "console=ttyS0"))
             Disk("system", .mebibytes(64), format: .vhdx)
+            Network()
         }
         #expect(recipe.withoutLocations.machines.last == Recipe("") { swift }.withoutLocations.machines.last)
         let source = try String(contentsOfFile: #filePath, encoding: .utf8)
@@ -113,6 +114,7 @@ import struct FermataModel.Expectation
             #"machine "db" { disks = { disk { "d", size = "1M", format = "vhd" } }, memory = "1G" }"#,
             #"machine("db", { disks = { disk("d", { size = 1048576 }) }, memory = 1 << 30 })"#,
             #"local db = machine("db"); db { memory = "1024MiB", disks = { disk { "d", size = "1024K" } } }"#,
+            #"machine "db" { network = false, disks = { disk { "d", size = "1M" } }, memory = "1G" }"#,
             "local size = { size = '1048576' }\nmachine 'db' { memory = 2^30, disks = { disk('d', size) } }",
         ]
         let swift = Machine("db") {

@@ -134,6 +134,10 @@ import Testing
             document(machine: #"{"name": "web", "disks": [{"name": "a", "size": 512, "format": "vdhx"}]}"#),
             "machines[0].disks[0].format: expected \"vhd\" or \"vhdx\", found \"vdhx\"; did you mean \"vhdx\"?"
         ),
+        (
+            document(machine: #"{"name": "web", "network": "eth0"}"#),
+            "machines[0].network: expected true or false, found \"eth0\""
+        ),
         (document(machine: #"{"name": "web", "kernel": "x"}"#), "machines[0]: unknown field \"kernel\""),
         (
             document(machine: #"{"name": "web", "at": {"file": "a"}}"#),

@@ -61,6 +61,8 @@ import Testing
         let disk = MachineDefinition(name: "web", disks: [.init(name: "a", size: .mebibytes(1))])
         let renamed = MachineDefinition(name: "web", disks: [.init(name: "b", size: .mebibytes(1))])
         #expect(disk.digest(files: [:]) != renamed.digest(files: [:]))
+        let networked = MachineDefinition(name: "web", disks: disk.disks, hasNetwork: true)
+        #expect(disk.digest(files: [:]) != networked.digest(files: [:]))
     }
 
     @Test func `every step is one operation with its number and line`() throws {

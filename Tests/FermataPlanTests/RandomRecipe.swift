@@ -101,7 +101,8 @@ struct RandomRecipe {
             boot: maybe { maker in
                 .init(kernel: maker.path(), initrd: maker.maybe { $0.path() }, arguments: maker.maybe { $0.text() })
             },
-            disks: list(3) { .init(name: $0.text(), size: ByteSize(bytes: $0.number())) }, at: location())
+            disks: list(3) { .init(name: $0.text(), size: ByteSize(bytes: $0.number())) },
+            hasNetwork: generator.chance(50), at: location())
     }
 
     private mutating func path() -> String {

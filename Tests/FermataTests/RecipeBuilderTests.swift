@@ -169,6 +169,7 @@ import struct FermataModel.SourceLocation
                     Memory(.gibibytes(1))
                     Processors(2)
                 }
+                if large { Network() }
                 for number in 1...2 {
                     Disk("disk\(number)", .mebibytes(8))
                 }
@@ -176,6 +177,7 @@ import struct FermataModel.SourceLocation
         }
         #expect(machine(large: true).memory == .gibibytes(1))
         #expect(machine(large: true).processors == 2)
+        #expect(machine(large: true).hasNetwork && !machine(large: false).hasNetwork)
         #expect(machine(large: false).memory == .mebibytes(64))
         #expect(machine(large: false).disks.map(\.name) == ["disk1", "disk2"])
         #expect(Machine("plain").definition == MachineDefinition(name: "plain", at: Machine("plain").definition.at))

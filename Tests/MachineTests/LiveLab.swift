@@ -26,13 +26,14 @@ final class LiveLab: Sendable {
 
     /// Makes a machine that is off.
     func machine(
-        _ name: MachineName = "web", memory: ByteSize = .mebibytes(192),
-        disks: [MachineDefinition.Disk] = [.init(name: "system", size: .mebibytes(64))],
+        _ name: MachineName = "web", memory: ByteSize = .mebibytes(192), processors: Int = 1,
+        disks: [MachineDefinition.Disk] = [.init(name: "system", size: .mebibytes(64))], hasNetwork: Bool = false,
         arguments: String = TinyGuest.arguments, settings: HostSettings = HostSettings()
     ) throws -> MachineHost {
         let definition = MachineDefinition(
-            name: name, memory: memory, processors: 1,
-            boot: .init(kernel: "vmlinuz", initrd: "initrd.gz", arguments: arguments), disks: disks)
+            name: name, memory: memory, processors: processors,
+            boot: .init(kernel: "vmlinuz", initrd: "initrd.gz", arguments: arguments), disks: disks,
+            hasNetwork: hasNetwork)
         let guest = try TinyGuest.find().folder
         let machine = try folder.createMachine(definition, file: { guest.appending($0) })
         return try host(machine.name, settings: settings)
@@ -45,11 +46,13 @@ final class LiveLab: Sendable {
 
     /// Makes a machine and waits until its guest is ready.
     func running(
-        _ name: MachineName = "web",
-        disks: [MachineDefinition.Disk] = [.init(name: "system", size: .mebibytes(64))],
+        _ name: MachineName = "web", processors: Int = 1,
+        disks: [MachineDefinition.Disk] = [.init(name: "system", size: .mebibytes(64))], hasNetwork: Bool = false,
         arguments: String = TinyGuest.arguments, settings: HostSettings = HostSettings()
     ) async throws -> MachineHost {
-        let host = try machine(name, disks: disks, arguments: arguments, settings: settings)
+        let host = try machine(
+            name, processors: processors, disks: disks, hasNetwork: hasNetwork, arguments: arguments,
+            settings: settings)
         try await host.start()
         _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
         return host

@@ -32,6 +32,14 @@ extension RealQEMU {
             #expect(other.devices != one.devices)
             let two = try await traits(lab.launch("five", disks: [disk("system")], boots: false, processors: 2))
             #expect(two.processors == 2 && two != one)
+            let plain = try await traits(lab.launch("six", disks: [disk("system")], boots: false, hasEntropy: false))
+            #expect(plain.devices != one.devices)
+            let card = try await traits(
+                lab.launch("seven", disks: [disk("system")], boots: false, network: "52:54:00:00:00:01"))
+            let sibling = try await traits(
+                lab.launch("eight", disks: [disk("system")], boots: false, network: "52:54:00:00:00:02"))
+            // A fork keeps its address in the state of its devices, whatever the process was told.
+            #expect(card.devices != one.devices && card == sibling)
         }
 
         @Test func `a guest finds its disks by name, in order`() async throws {
@@ -45,6 +53,25 @@ extension RealQEMU {
                 text.split(separator: "\n").map(String.init).suffix(6)
                     == ["system", "data", "more,fsync=1", "2048", "4096", "6144"])
             #expect(try await console.run("date -u +%Y").contains("2026"))
+            await machine.kill()
+        }
+
+        @Test(arguments: [true, false])
+        func `a guest finds its network card, and random numbers if it has them`(hasEntropy: Bool) async throws {
+            let lab = try Lab()
+            let launch = try lab.launch(hasEntropy: hasEntropy, network: "52:54:00:12:34:56")
+            let machine = try await lab.start(launch)
+            let console = ConsoleText(machine.console)
+            _ = try await machine.resume()
+            try await console.guest()
+            let text = try await console.run(
+                "cd /sys/class/net/eth0 && cat address && ip link set eth0 up && cat carrier"
+                    + "; echo from $(cat /sys/class/misc/hw_random/rng_current)")
+            let source = hasEntropy ? "virtio_rng.0" : "none"
+            #expect(
+                text.split(separator: "\n").map(String.init).suffix(3) == ["52:54:00:12:34:56", "1", "from \(source)"])
+            // Neither device brings a block of memory that no device state holds.
+            #expect(machine.unknownBlocks.isEmpty)
             await machine.kill()
         }
 

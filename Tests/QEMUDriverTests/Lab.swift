@@ -33,7 +33,7 @@ final class Lab: Sendable {
 
     func launch(
         _ name: String = "web", image: FilePath? = nil, disks: [Launch.Disk] = [], boots: Bool = true,
-        processors: Int = 1, clock: Int64 = 1_767_225_600
+        processors: Int = 1, hasEntropy: Bool = true, network: String? = nil, clock: Int64 = 1_767_225_600
     ) throws -> Launch {
         let guest = boots ? try TinyGuest.find() : nil
         return Launch(
@@ -42,7 +42,7 @@ final class Lab: Sendable {
                 memory: Lab.memory, processors: processors,
                 boot: guest.map {
                     Hardware.Boot(kernel: $0.kernel, initrd: $0.initrd, arguments: TinyGuest.arguments)
-                }),
+                }, hasEntropy: hasEntropy, networkAddress: network),
             memoryImage: try image ?? emptyImage(), disks: disks, clockBase: clock,
             log: folder.appending("\(name).log"))
     }

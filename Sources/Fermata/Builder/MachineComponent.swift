@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whatever may stand in a machine: memory, processors, boot files, disks.
+/// Whatever may stand in a machine: memory, processors, boot files, disks, a network card.
 public protocol MachineComponent {
     /// The hardware that it stands for.
     var parts: [MachinePart] { get }
@@ -17,6 +17,8 @@ public enum MachinePart: Hashable, Sendable, MachineComponent {
     case boot(MachineDefinition.Boot)
     /// One more disk.
     case disk(MachineDefinition.Disk)
+    /// A network card.
+    case network
 
     /// Itself.
     public var parts: [MachinePart] { [self] }
@@ -27,6 +29,7 @@ public enum MachinePart: Hashable, Sendable, MachineComponent {
         case .processors(let count): definition.processors = count
         case .boot(let boot): definition.boot = boot
         case .disk(let disk): definition.disks.append(disk)
+        case .network: definition.hasNetwork = true
         }
     }
 }

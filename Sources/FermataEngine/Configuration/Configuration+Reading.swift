@@ -68,6 +68,16 @@ extension Configuration {
                 },
                 arguments: element.text("arguments") ?? "")
         }
+        devices = Devices(
+            hasEntropy: own?.text("entropy") == "True",
+            networkAddress: try own?["network"].map { element throws(ValueError) in
+                let address = element.text("address") ?? ""
+                guard Devices.isAddress(address) else {
+                    throw ValueError(
+                        "fermata/network/address: expected six bytes such as 52:54:00:12:34:56, found '\(address)'")
+                }
+                return address
+            })
         ancestors = []
         while let text = own?.text("ancestor\(ancestors.count)") {
             ancestors.append(try Configuration.identity(text, "fermata/ancestor\(ancestors.count)"))

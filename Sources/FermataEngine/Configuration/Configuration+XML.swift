@@ -83,6 +83,10 @@ extension Configuration {
                 $0.leaf("arguments", "string", boot.arguments)
             }
         }
+        if devices.hasEntropy { element.leaf("entropy", "bool", "True") }
+        if let address = devices.networkAddress {
+            element.group("network") { $0.leaf("address", "string", address) }
+        }
         for (index, ancestor) in ancestors.enumerated() {
             element.leaf("ancestor\(index)", "string", ancestor.description)
         }

@@ -24,6 +24,8 @@ public struct Configuration: Hashable, Sendable {
     public var boot: Boot?
     /// The disks, in the guest's order.
     public var disks: [Disk]
+    /// The other devices; none in a file that says nothing of them.
+    public var devices: Devices = Devices(hasEntropy: false)
     /// The checkpoints from which this state grew, nearest first; its parent is the first that exists.
     public var ancestors: [GUID]
     /// The recipe that made the machine or the checkpoint, if one did.
@@ -45,6 +47,41 @@ public struct Configuration: Hashable, Sendable {
             self.kernel = kernel
             self.initrd = initrd
             self.arguments = arguments
+        }
+    }
+
+    /// The devices besides processors, memory and disks that not every machine has.
+    public struct Devices: Hashable, Sendable {
+        /// Whether the guest can draw random numbers from the host.
+        public var hasEntropy: Bool
+        /// The address of the network card; nil when there is none.
+        public var networkAddress: String?
+
+        /// Makes a description.
+        public init(hasEntropy: Bool = true, networkAddress: String? = nil) {
+            self.hasEntropy = hasEntropy
+            self.networkAddress = networkAddress
+        }
+
+        /// The devices of a new machine; an address is drawn for its network card, which keeps it for life.
+        init(new definition: MachineDefinition) {
+            self.init(networkAddress: definition.hasNetwork ? Self.randomAddress() : nil)
+        }
+
+        /// An address of the range that virtual machines of this kind use.
+        private static func randomAddress() -> String {
+            let digits = Array("0123456789abcdef")
+            let bytes = (0..<3).map { _ in UInt8.random(in: .min ... .max) }
+            return (["52", "54", "00"] + bytes.map { String([digits[Int($0 >> 4)], digits[Int($0 & 15)]]) })
+                .joined(separator: ":")
+        }
+
+        /// Whether a text is the address of a single card: six bytes, not that of a group, not zero.
+        static func isAddress(_ text: String) -> Bool {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
+            guard parts.count == 6, bytes.count == 6, let first = bytes.first else { return false }
+            return first & 1 == 0 && bytes.contains { $0 != 0 }
         }
     }
 

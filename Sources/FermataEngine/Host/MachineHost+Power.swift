@@ -138,6 +138,8 @@ extension MachineHost {
                 kernel: folder.lab.boot.appending(boot.kernel),
                 initrd: boot.initrd.map { folder.lab.boot.appending($0) }, arguments: boot.arguments)
         }
-        return Hardware(memory: configuration.memory, processors: configuration.processors, boot: boot)
+        return Hardware(
+            memory: configuration.memory, processors: configuration.processors, boot: boot,
+            hasEntropy: configuration.devices.hasEntropy, networkAddress: configuration.devices.networkAddress)
     }
 }

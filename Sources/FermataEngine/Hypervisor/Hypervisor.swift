@@ -66,12 +66,22 @@ public struct Hardware: Hashable, Sendable {
     public var processors: Int
     /// What the hypervisor loads by itself; nil for a start from the first disk.
     public var boot: Boot?
+    /// Whether the guest can draw random numbers from the host.
+    public var hasEntropy: Bool
+    /// The address of its network card, such as `52:54:00:12:34:56`; nil when it has none.
+    ///
+    /// Nothing is connected to the card: what the guest sends reaches nobody, and nobody sends.
+    public var networkAddress: String?
 
     /// Makes a hardware description.
-    public init(memory: UInt64, processors: Int, boot: Boot? = nil) {
+    public init(
+        memory: UInt64, processors: Int, boot: Boot? = nil, hasEntropy: Bool = true, networkAddress: String? = nil
+    ) {
         self.memory = memory
         self.processors = processors
         self.boot = boot
+        self.hasEntropy = hasEntropy
+        self.networkAddress = networkAddress
     }
 
     /// A kernel that the hypervisor loads by itself.

@@ -99,7 +99,7 @@ extension LabFolder {
                     initrd: try boot.initrd.map { try addBootFile(file($0), expecting: bootFiles?.last) },
                     arguments: boot.arguments ?? "")
             },
-            disks: disks, ancestors: [], owner: owner, checkpoint: nil)
+            disks: disks, devices: Configuration.Devices(new: definition), ancestors: [], owner: owner, checkpoint: nil)
         try FileSystem.commit(configuration.file(), to: virtualMachines.appending("\(id).xml"))
         for folder in [virtualMachines, unfinished.appending("Snapshots"), unfinished] {
             try FileSystem.synchronize(folder)
