@@ -147,7 +147,7 @@ let package = Package(
             "MachineTests",
             [
                 "lab-host", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
-                "BlockStorage", "NBD",
+                "BlockStorage", "NBD", "QMP",
                 "StorageTestSupport", "FermataTestSupport", system, subprocess,
             ]),
     ]

@@ -1,0 +1,72 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+public import FermataModel
+public import SystemPackage
+
+/// A change of a machine's configuration; what is not said stays as it is.
+public struct HardwareChange: Hashable, Sendable {
+    /// The memory, a multiple of 1 MiB.
+    public var memory: ByteSize?
+    /// The number of processors.
+    public var processors: Int?
+    /// The kernel's file, which is copied.
+    public var kernel: FilePath?
+    /// The initial RAM disk's file, which is copied.
+    public var initrd: FilePath?
+    /// The kernel's command line.
+    public var arguments: String?
+    /// The author's notes; an empty text removes them.
+    public var notes: String?
+    /// The names of disks to take away, before others are added.
+    public var detach: [String]
+    /// Disks to add behind those that stay.
+    public var attach: [NewDisk]
+
+    /// The most disks that a machine has room for.
+    public static let mostDisks: Int = 27
+
+    /// Makes a change.
+    public init(
+        memory: ByteSize? = nil, processors: Int? = nil, kernel: FilePath? = nil, initrd: FilePath? = nil,
+        arguments: String? = nil, notes: String? = nil, detach: [String] = [], attach: [NewDisk] = []
+    ) {
+        self.memory = memory
+        self.processors = processors
+        self.kernel = kernel
+        self.initrd = initrd
+        self.arguments = arguments
+        self.notes = notes
+        self.detach = detach
+        self.attach = attach
+    }
+
+    /// A disk to add.
+    public struct NewDisk: Hashable, Sendable {
+        /// Its name, unique in the machine.
+        public var name: String
+        /// What it holds.
+        public var content: Content
+
+        /// Makes a description.
+        public init(name: String, content: Content) {
+            self.name = name
+            self.content = content
+        }
+
+        /// What a new disk holds.
+        public enum Content: Hashable, Sendable {
+            /// Zeros, in a new file.
+            case empty(ByteSize, MachineDefinition.Disk.Format)
+            /// What a file in the machine's folder holds, which no machine and no checkpoint uses.
+            case file(String)
+        }
+    }
+
+    /// Whether it changes nothing but the notes, which no guest can see.
+    var isOfNotesAlone: Bool {
+        var rest = self
+        rest.notes = nil
+        return rest == HardwareChange()
+    }
+}
