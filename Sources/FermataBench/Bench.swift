@@ -29,7 +29,7 @@ struct Bench {
                     bench.say(["error": .string("\(line): \(error)")])
                 }
             }
-            await bench.host.turnOff()
+            try await bench.host.turnOff()
         } catch {
             FileHandle.standardError.write(Data("FermataBench: \(error)\n".utf8))
             exit(1)

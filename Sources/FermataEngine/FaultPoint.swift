@@ -18,6 +18,9 @@ public struct FaultPoint: Hashable, Sendable {
         .restoreCommit, .restoreResumed, .oldDiskRemoved, .checkpointRemoved, .machineCommit,
     ]
 
+    /// The fault points of saving a machine, starting it again and discarding its memory, in the order of operations.
+    public static let saving: [FaultPoint] = [.savedWritten, .saveCommit, .startCommit, .savedRemoved, .discardCommit]
+
     /// The hypervisor's process exists.
     public static let spawned: FaultPoint = FaultPoint(name: "spawned")
     /// Before the pause: the empty children exist.
@@ -56,6 +59,17 @@ public struct FaultPoint: Hashable, Sendable {
     public static let checkpointRemoved: FaultPoint = FaultPoint(name: "checkpoint removed")
     /// Around the rename that makes a machine exist.
     public static let machineCommit: FaultPoint = FaultPoint(name: "machine")
+
+    /// While the machine is held: its memory and devices are durable.
+    public static let savedWritten: FaultPoint = FaultPoint(name: "saved memory written")
+    /// Around the rename that makes the machine saved.
+    public static let saveCommit: FaultPoint = FaultPoint(name: "save")
+    /// Around the rename after which a started machine is no longer saved.
+    public static let startCommit: FaultPoint = FaultPoint(name: "start")
+    /// A saved machine's memory is removed.
+    public static let savedRemoved: FaultPoint = FaultPoint(name: "saved memory removed")
+    /// Around the rename that makes a saved machine one that is off.
+    public static let discardCommit: FaultPoint = FaultPoint(name: "discard")
 
     private static let chosen: (name: String, count: Int)? = {
         guard let text = unsafe getenv("FERMATA_FAULT_POINT").map({ unsafe String(cString: $0) }) else { return nil }

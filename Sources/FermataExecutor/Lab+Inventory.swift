@@ -32,7 +32,7 @@ extension Lab {
                 let record = try MachineRecord(reading: machine)
                 machines.append(
                     Inventory.Machine(
-                        name: machine.name, id: record.id, state: machine.isInUse ? .running : .off,
+                        name: machine.name, id: record.id, state: machine.isInUse ? .running : record.stateAtRest,
                         owner: record.now.owner, tree: record.tree))
             } catch {
                 if names.contains(machine.name) { throw error }

@@ -30,7 +30,7 @@ extension PlanExecutor {
         case .shutDown(_, let within, let orElse):
             try await held(name).shutDown(within: within, orElse: orElse)
         case .turnOff:
-            await hosts[name]?.turnOff()
+            try await hosts[name]?.turnOff()
         case .waitForConsole(_, let text, let within):
             return .console(try await held(name).waitForConsole(text, within: within))
         case .run(_, let command, let expect, let within):

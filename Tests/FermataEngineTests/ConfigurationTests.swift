@@ -38,7 +38,7 @@ struct ConfigurationTests {
     @Test(arguments: [0, 1, 4, 5, 70])
     func `a configuration reads back as it was written`(disks: Int) throws {
         let configuration = Self.sample(
-            disks: disks, checkpoint: .init(kind: .standard, hasMemory: true, isOrigin: false, supersedes: .random()))
+            disks: disks, checkpoint: .init(kind: .standard, state: .running, isOrigin: false, supersedes: .random()))
         #expect(try Configuration(ElementTree(parsing: configuration.xml())) == configuration)
     }
 

@@ -65,7 +65,7 @@ struct HardwareChangeTests {
         try await host.start()
         #expect(await given == "data,more")
         #expect(await host.running?.process.traits.memory == 2 << 20)
-        await host.turnOff()
+        try await host.turnOff()
 
         _ = try await host.apply(clean)
         let now = try MachineRecord(reading: host.folder).now
@@ -73,14 +73,14 @@ struct HardwareChangeTests {
         #expect(now.disks.map(\.name) == ["system", "data"])
         try await host.start()
         #expect(await given == "system,data")
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a running checkpoint brings its hardware back, and the changed one its own`() async throws {
         try await host.start()
         _ = try await output(of: "set word small; write 0 hello")
         let small = try await host.checkpoint(CheckpointRequest(name: "small")).id
-        await host.turnOff()
+        try await host.turnOff()
         try await host.change(
             HardwareChange(memory: .mebibytes(2), attach: [.init(name: "more", content: .empty(.mebibytes(1), .vhdx))]))
         try await host.start()
@@ -96,7 +96,7 @@ struct HardwareChangeTests {
             #expect(await given == disks)
             #expect(await host.running?.process.traits.memory == memory)
         }
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a detached disk stays as a file, and can be attached again`() async throws {
@@ -180,6 +180,6 @@ struct HardwareChangeTests {
         #expect(try MachineRecord(reading: host.folder).now.notes == "it runs")
         try await host.change(HardwareChange(notes: ""))
         #expect(try MachineRecord(reading: host.folder).now.notes == nil)
-        await host.turnOff()
+        try await host.turnOff()
     }
 }

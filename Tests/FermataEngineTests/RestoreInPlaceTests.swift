@@ -50,7 +50,7 @@ struct RestoreInPlaceTests {
             #expect(try await Self.output(of: "get word", host) == "before")
         }
         #expect(late.hidden.withLock { $0 } >= 3)
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a checkpoint whose pages were damaged since is refused, and the machine runs on`() async throws {
@@ -69,7 +69,7 @@ struct RestoreInPlaceTests {
         #expect(error?.code == .damaged)
         #expect(try names(in: folder) == before)
         #expect(try await Self.output(of: "get word", host) == "after")
-        await host.turnOff()
+        try await host.turnOff()
     }
 }
 
@@ -94,6 +94,7 @@ private struct LateMachine: VirtualMachine {
     let machine: any VirtualMachine
     let change: LateChange
 
+    var isHeld: Bool { machine.isHeld }
     var ownFlushes: Int { machine.ownFlushes }
     var traits: MachineTraits { machine.traits }
     var events: AsyncStream<VirtualMachineEvent> { machine.events }

@@ -51,6 +51,9 @@ public final class SimulatedMachine: VirtualMachine {
     /// The disks.
     public var disks: [any GuestDisk] { guestDisks }
 
+    /// Whether the processors stand.
+    public var isHeld: Bool { state.withLock { $0.isHeld } }
+
     /// Whether its process is gone.
     public var hasEnded: Bool { state.withLock { $0.hasEnded } }
 

@@ -45,7 +45,7 @@ import SystemPackage
                 isWhole = false
             }
         }
-        await host.machine?.turnOff()
+        try? await host.machine?.turnOff()
         exit(isWhole ? 0 : 1)
     }
 
@@ -69,7 +69,11 @@ import SystemPackage
         case "start":
             try await host.start()
             _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
-        case "off": await host.turnOff()
+        case "off": try await host.turnOff()
+        case "pause": try await host.pause()
+        case "resume": try await host.resume()
+        case "save": try await host.save()
+        case "restart": try await host.start()
         case "shell":
             let result = try await host.run(.shell(value), within: .minutes(2))
             guard result.exitCode == 0 else { throw Failure(description: "exit code \(result.exitCode): \(value)") }

@@ -57,7 +57,7 @@ import Testing
         #expect(small.blocks == ["disk0"] && small.arguments.hasSuffix("mark=small"))
         _ = try await host.output(of: "echo small > /tmp/word; echo small | dd of=/dev/vda conv=fsync 2>/dev/null")
         let checkpoint = try await host.checkpoint(CheckpointRequest(name: "small")).id
-        await host.turnOff()
+        try await host.turnOff()
 
         // The kernel's file is no kernel any more: what the machine boots is its own copy, until it is told otherwise.
         try Data("no kernel".utf8).write(to: URL(fileURLWithPath: kernel.string))
@@ -84,7 +84,7 @@ import Testing
         #expect(try await host.apply(later).way == .freshProcess)
         #expect(try await Sight(host) == large)
         #expect(try await host.output(of: "cat /tmp/word; head -c 5 /dev/vdb") == "large\nlarge")
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     private func ready(_ host: MachineHost) async throws {

@@ -49,7 +49,7 @@ import Testing
             #expect(try await host.run(.shell(isRunning)).exitCode != 0, "round \(round)")
             #expect(try await host.run(.shell("test -e /tmp/started-\(round)")).exitCode == 1, "round \(round)")
         }
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a checkpoint in the middle of much output loses none of it`() async throws {
@@ -70,7 +70,7 @@ import Testing
             _ = try await host.apply(id)
             #expect(try await host.output(of: "echo alive") == "alive", "round \(round)")
         }
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     /// A child can die with the thread that started it, so the threads must really end.
@@ -86,7 +86,7 @@ import Testing
             await withCheckedContinuation { continuation in Thread { continuation.resume() }.start() }
         }
         #expect(try await host.output(of: "cat /proc/sys/kernel/random/boot_id") == boot)
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a guest that powers itself off leaves a machine that is off, and can start again`() async throws {

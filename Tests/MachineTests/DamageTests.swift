@@ -76,7 +76,7 @@ import Testing
         // Whole again, it can be applied.
         _ = try await host.apply(id)
         #expect(try await host.output(of: "cat /tmp/word") == "first")
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     /// Turns one bit of a file, and back after the body.

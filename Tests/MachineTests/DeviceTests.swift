@@ -48,7 +48,7 @@ import Testing
                     """)
             #expect((Int(sent) ?? 0) >= 512, "\(sent) packets")
         }
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a machine whose configuration says nothing of devices has none`() async throws {
@@ -70,6 +70,6 @@ import Testing
         #expect(!(try String(contentsOfFile: file.string, encoding: .utf8)).contains("entropy"))
         _ = try await host.revert()
         #expect(try await host.output(of: look) == "none\nlo")
-        await host.turnOff()
+        try await host.turnOff()
     }
 }

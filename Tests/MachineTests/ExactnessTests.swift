@@ -33,7 +33,7 @@ import VirtualDisk
         try await host.reset()
         _ = try await host.waitForConsole(.plain("fermata tiny guest ready"), within: .minutes(5))
         #expect(try await host.output(of: "cat /proc/sys/kernel/random/boot_id") != exactness.last.boot)
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `the disk of a checkpoint holds all that was flushed and nothing newer`() async throws {
@@ -52,7 +52,7 @@ import VirtualDisk
             try await Self.checkDisk(of: id, host, exactness.last, flushed: flushed, issued: issued)
         }
         let end = try await exactness.spend(ticks: 2).tick
-        await host.turnOff()
+        try await host.turnOff()
         let record = try MachineRecord(reading: host.folder)
         let chain = try #require(try DiskFiles.open(record.now, in: host.folder).first)
         let disk = WitnessDisk(
@@ -104,7 +104,7 @@ import VirtualDisk
         let problems = await exactness.problems(after: discarded)
         print("control \(control):", problems)
         #expect(!problems.isEmpty, "the proof did not notice: \(control)")
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `without sabotage the same proof finds nothing`() async throws {
@@ -115,7 +115,7 @@ import VirtualDisk
         let discarded = try await exactness.spend()
         _ = try await host.revert()
         #expect(await exactness.problems(after: discarded).isEmpty)
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     @Test func `a guest whose clock cannot go back is restored into a fresh process`() async throws {
@@ -125,6 +125,6 @@ import VirtualDisk
         let discarded = try await exactness.spend()
         #expect(try await host.revert().way == .freshProcess)
         #expect(await exactness.problems(after: discarded).isEmpty)
-        await host.turnOff()
+        try await host.turnOff()
     }
 }

@@ -61,7 +61,7 @@ import Testing
         _ = try await host.apply(second)
         #expect(try await host.output(of: "cat /tmp/word") == "after")
         #expect(try await host.output(of: check) == digest)
-        await host.turnOff()
+        try await host.turnOff()
     }
 
     /// Writes a file that leaves so much space of the file system.

@@ -43,6 +43,7 @@ private struct SabotagedMachine: VirtualMachine {
     let sabotage: Sabotage
 
     var traits: MachineTraits { machine.traits }
+    var isHeld: Bool { machine.isHeld }
     var ownFlushes: Int { machine.ownFlushes }
     var events: AsyncStream<VirtualMachineEvent> { machine.events }
     var console: ByteChannel { machine.console }

@@ -85,13 +85,22 @@ extension Configuration {
         owner = own?["owner"].map {
             RecipeOwnership(recipe: $0.text("recipe") ?? "", definition: $0.text("definition") ?? "")
         }
+        saved = try own?["saved"].map { element throws(ValueError) in
+            if let moment = element.text("moment") {
+                return .own(moment: try Configuration.identity(moment, "fermata/saved/moment"))
+            }
+            return .checkpoint(try Configuration.identity(element.text("checkpoint"), "fermata/saved/checkpoint"))
+        }
         checkpoint = try own?["checkpoint"].map { element throws(ValueError) in
             let kind = element.text("kind") ?? ""
             guard let known = CheckpointTree.Checkpoint.Kind(rawValue: kind) else {
                 throw ValueError("fermata/checkpoint/kind: expected standard, production or disk-only, found '\(kind)'")
             }
             return Checkpoint(
-                kind: known, hasMemory: element.text("memory") == "True", isOrigin: element.text("origin") == "True",
+                kind: known, state: try Configuration.state(element),
+                moment: try element.text("moment").map { text throws(ValueError) in
+                    try Configuration.identity(text, "fermata/checkpoint/moment")
+                }, isOrigin: element.text("origin") == "True",
                 supersedes: try element.text("supersedes").map { text throws(ValueError) in
                     try Configuration.identity(text, "fermata/checkpoint/supersedes")
                 })
@@ -111,6 +120,17 @@ extension Configuration {
             }
         }
         return paths
+    }
+
+    /// What a machine was doing at a checkpoint; a file that does not say it has memory of a running one, or none.
+    private static func state(_ checkpoint: ElementTree) throws(ValueError) -> MachineState {
+        let hasMemory = checkpoint.text("memory") == "True"
+        guard let text = checkpoint.text("state") else { return hasMemory ? .running : .off }
+        guard let state = MachineState(rawValue: text), (state != .off) == hasMemory else {
+            throw ValueError(
+                "fermata/checkpoint/state: expected \(hasMemory ? "running, paused or saved" : "off"), found '\(text)'")
+        }
+        return state
     }
 
     private static func identity(_ text: String?, _ field: String) throws(ValueError) -> GUID {

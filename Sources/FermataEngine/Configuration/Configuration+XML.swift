@@ -96,10 +96,20 @@ extension Configuration {
                 $0.leaf("definition", "string", owner.definition)
             }
         }
+        if let saved {
+            element.group("saved") {
+                switch saved {
+                case .own(let moment): $0.leaf("moment", "string", moment.description)
+                case .checkpoint(let id): $0.leaf("checkpoint", "string", id.description)
+                }
+            }
+        }
         if let checkpoint {
             element.group("checkpoint") {
                 $0.leaf("kind", "string", checkpoint.kind.rawValue)
                 $0.leaf("memory", "bool", checkpoint.hasMemory ? "True" : "False")
+                $0.leaf("state", "string", checkpoint.state.rawValue)
+                if let moment = checkpoint.moment { $0.leaf("moment", "string", moment.description) }
                 $0.leaf("origin", "bool", checkpoint.isOrigin ? "True" : "False")
                 if let supersedes = checkpoint.supersedes { $0.leaf("supersedes", "string", supersedes.description) }
             }

@@ -32,6 +32,8 @@ public struct Configuration: Hashable, Sendable {
     public var owner: RecipeOwnership?
     /// What a checkpoint's file says of the checkpoint; nil in a machine's own file.
     public var checkpoint: Checkpoint?
+    /// Where the memory of a saved machine lies; nil when it is not saved, and in a checkpoint's file.
+    public var saved: SavedMemory?
 
     /// A kernel and an initial RAM disk in the lab's `Boot` folder.
     public struct Boot: Hashable, Sendable {
@@ -99,12 +101,22 @@ public struct Configuration: Hashable, Sendable {
         }
     }
 
+    /// Where the memory and devices of a saved machine lie.
+    public enum SavedMemory: Hashable, Sendable {
+        /// In the machine's own folder, held at the moment of that identity.
+        case own(moment: GUID)
+        /// In the folder of a checkpoint, which was made of the saved machine, or applied.
+        case checkpoint(GUID)
+    }
+
     /// What makes a configuration a checkpoint.
     public struct Checkpoint: Hashable, Sendable {
         /// How it was made.
         public var kind: CheckpointTree.Checkpoint.Kind
-        /// Whether memory and devices belong to it.
-        public var hasMemory: Bool
+        /// What the machine was doing; memory and devices belong to it unless it was off.
+        public var state: MachineState
+        /// The moment at which memory and devices were held, if it was not the checkpoint's own.
+        public var moment: GUID?
         /// Whether it is the disk-only checkpoint before a recipe's first start.
         public var isOrigin: Bool
         /// The checkpoint that this one replaces, and that stops existing as this one begins to.
@@ -112,12 +124,17 @@ public struct Configuration: Hashable, Sendable {
 
         /// Makes a description.
         public init(
-            kind: CheckpointTree.Checkpoint.Kind, hasMemory: Bool, isOrigin: Bool = false, supersedes: GUID? = nil
+            kind: CheckpointTree.Checkpoint.Kind, state: MachineState, moment: GUID? = nil, isOrigin: Bool = false,
+            supersedes: GUID? = nil
         ) {
             self.kind = kind
-            self.hasMemory = hasMemory
+            self.state = state
+            self.moment = moment
             self.isOrigin = isOrigin
             self.supersedes = supersedes
         }
+
+        /// Whether memory and devices belong to it.
+        public var hasMemory: Bool { state != .off }
     }
 }

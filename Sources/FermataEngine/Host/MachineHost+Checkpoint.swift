@@ -55,9 +55,9 @@ public struct CheckpointOutcome: Hashable, Sendable {
 }
 
 extension MachineHost {
-    /// Holds this moment of the machine: its configuration, its disks, and if it runs its memory and devices.
+    /// Holds this moment of the machine: its configuration, its disks, and unless it is off its memory and devices.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
-        try await exclusively { host in
+        try await exclusively("a checkpoint") { host in
             try host.requireLock()
             let superseded = try host.superseded(by: request)
             let id = GUID.random()
@@ -65,12 +65,15 @@ extension MachineHost {
             var pause: Int64 = 0
             if let machine = host.running {
                 pause = try await host.checkpoint(id, request, of: machine, superseding: superseded)
+            } else if host.record.now.saved != nil {
+                try host.checkpointWhileSaved(id, request, superseding: superseded)
             } else {
                 try host.checkpointWhileOff(id, request, superseding: superseded)
             }
             let outcome = CheckpointOutcome(
                 id: id, name: request.name, pauseMicroseconds: pause,
                 durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
+            host.eventSource.tell(.checkpointed(request.name, id))
             if let superseded { try host.remove([superseded]) }
             return outcome
         }
@@ -96,13 +99,13 @@ extension MachineHost {
     ) throws(EngineError) {
         let before = record.now
         try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
-        try commit(id, request, before, hasMemory: false, superseding: superseded)
+        try commit(id, request, before, state: .off, superseding: superseded)
     }
 
     /// Before the pause: now grows from the checkpoint to be, and its disks are empty children.
     ///
     /// An empty child reads as its parent, so a crash from here on is harmless.
-    private func beginWriting(to children: [Configuration.Disk], behind id: GUID) throws(EngineError) {
+    func beginWriting(to children: [Configuration.Disk], behind id: GUID) throws(EngineError) {
         FaultPoint.childrenCreated.reach()
         var now = record.now
         now.disks = children
@@ -123,9 +126,9 @@ extension MachineHost {
     }
 
     /// The checkpoint's commit: its configuration appears under its name.
-    private func commit(
-        _ id: GUID, _ request: CheckpointRequest, _ configuration: Configuration, hasMemory: Bool,
-        superseding superseded: GUID?
+    func commit(
+        _ id: GUID, _ request: CheckpointRequest, _ configuration: Configuration, state: MachineState,
+        moment: GUID? = nil, superseding superseded: GUID?
     ) throws(EngineError) {
         var configuration = configuration
         configuration.name = request.name.description
@@ -133,7 +136,7 @@ extension MachineHost {
         configuration.owner = request.owner
         configuration.created = Int64(Date().timeIntervalSince1970 * 1000)
         configuration.checkpoint = Configuration.Checkpoint(
-            kind: request.isOrigin ? .diskOnly : .standard, hasMemory: hasMemory, isOrigin: request.isOrigin,
+            kind: request.isOrigin ? .diskOnly : .standard, state: state, moment: moment, isOrigin: request.isOrigin,
             supersedes: superseded)
         try FileSystem.create(folder.memoryFolder(id))
         try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
@@ -154,13 +157,14 @@ extension MachineHost {
         record = record.committed(now)
     }
 
-    /// A checkpoint of a running machine.
+    /// A checkpoint of a machine that runs, or is paused and stays so.
     ///
-    /// - Returns: the pause in microseconds.
+    /// - Returns: the pause in microseconds; 0 for a paused machine.
     private func checkpoint(
         _ id: GUID, _ request: CheckpointRequest, of machine: RunningMachine, superseding superseded: GUID?
     ) async throws -> Int64 {
         let before = record.now
+        let state = self.state
         let children = try DiskFiles.createChildren(of: before, in: folder)
         try beginWriting(to: children, behind: id)
         let moment: Moment
@@ -178,9 +182,9 @@ extension MachineHost {
         try moment.seal(machine.chains)
         FaultPoint.sealed.reach()
         do throws(EngineError) {
-            try write(moment, id, of: machine, disks: before.disks)
+            try write(moment.captured, id, to: folder.memory(ofCheckpoint: id), of: machine, disks: before.disks)
             FaultPoint.memoryWritten.reach()
-            try commit(id, request, before, hasMemory: true, superseding: superseded)
+            try commit(id, request, before, state: state, superseding: superseded)
         } catch {
             // Half a memory would keep the host's disk full; the guest goes on.
             if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(folder.memoryFolder(id)) }
@@ -197,7 +201,7 @@ extension MachineHost {
         let expected = try process.changedPages().reduce(0) { $0 + $1.byteCount }
         try pages.reserve(expected + (16 << 20))
         machine.shutGates()
-        defer { machine.openGates() }
+        defer { settleGates(of: machine) }
         var isWaitedFor = Set<Int>()
         for (index, disk) in process.disks.enumerated()
         where await disk.holdFlushes(limit: settings.flushPatience) {
@@ -206,20 +210,7 @@ extension MachineHost {
         var isSwapped = false
         let barrier = SealBarrier()
         do {
-            let stopped = try await process.stop()
-            FaultPoint.stopped.reach()
-            repeat {
-                process.console.receivePending(console.append)
-                process.agent.receivePending(machine.session.receive)
-            } while try await process.holdsAgentOutput()
-            let devices = try await process.saveDevices()
-            FaultPoint.devicesSaved.reach()
-            process.console.receivePending(console.append)
-            let changed = try process.changedPages()
-            let count = changed.reduce(0) { $0 + $1.byteCount }
-            try pages.reserve(count)
-            try unsafe process.readMemory(changed, into: pages.bytes(count))
-            let text = console.unmatched
+            let captured = try await capture(machine)
             for (index, disk) in process.disks.enumerated()
             where isWaitedFor.contains(index) || disk.heldFlushes > process.ownFlushes {
                 // One of these was the guest's, and it was told that its writes are durable.
@@ -231,61 +222,93 @@ extension MachineHost {
                 disk.release(behind: barrier.wait)
             }
             FaultPoint.disksSwapped.reach()
-            let resumed = try await process.resume()
+            let resumed = machine.standing == nil ? try await process.resume() : captured.stopped
             return Moment(
-                devices: devices, changed: changed, console: text, chains: extended, barrier: barrier,
-                pause: resumed.microseconds - stopped.microseconds)
+                captured: captured, chains: extended, barrier: barrier,
+                pause: resumed.microseconds - captured.stopped.microseconds)
         } catch {
             // Nobody seals the parents any more, so nobody may go on waiting for it.
             barrier.open(error)
             guard !isSwapped else {
-                await end(machine, because: "it could not go on after a checkpoint: \(error)")
+                await end(machine, because: "it could not go on after a checkpoint: \(error)", isTold: true)
                 throw error
             }
             if await !letGo(machine) {
-                await end(machine, because: "it could not go on after a checkpoint that failed: \(error)")
+                let reason = "it could not go on after a checkpoint that failed: \(error)"
+                await end(machine, because: reason, isTold: true)
             }
             throw error
         }
     }
 
-    /// Lets a held machine go on with the disks that it has: first, what it was told is durable is made so.
+    /// Holds a machine, if it does not stand already, and takes out of it all but its disks.
     ///
-    /// - Returns: whether it goes on.
+    /// Its pages are in the buffer then, and it stands.
+    func capture(_ machine: RunningMachine) async throws -> Captured {
+        let process = machine.process
+        let stopped = try await process.stop()
+        FaultPoint.stopped.reach()
+        repeat {
+            process.console.receivePending(console.append)
+            process.agent.receivePending(machine.session.receive)
+        } while try await process.holdsAgentOutput()
+        let devices = try await process.saveDevices()
+        FaultPoint.devicesSaved.reach()
+        process.console.receivePending(console.append)
+        let changed = try process.changedPages()
+        try pages.reserve(changed.byteCount)
+        try unsafe process.readMemory(changed, into: pages.bytes(changed.byteCount))
+        return Captured(devices: devices, changed: changed, console: console.unmatched, stopped: stopped)
+    }
+
+    /// Lets a held machine go on with the disks that it has, or stand if it stood: first, what it was told is durable
+    /// is made so.
+    ///
+    /// - Returns: whether it goes on, or stands as before.
     func letGo(_ machine: RunningMachine) async -> Bool {
         for (disk, chain) in zip(machine.process.disks, machine.chains) {
             guard (try? chain.flush()) != nil else { return false }
             disk.release(behind: nil)
         }
+        guard machine.standing == nil else { return true }
         return (try? await machine.process.resume()) != nil
     }
 
-    private func write(
-        _ moment: Moment, _ id: GUID, of machine: RunningMachine, disks: [Configuration.Disk]
+    /// Makes what was taken out of a machine durable, its pages still in the buffer.
+    ///
+    /// - Parameter moment: the identity by which a configuration names it.
+    func write(
+        _ captured: Captured, _ moment: GUID, to files: MemoryFiles, of machine: RunningMachine,
+        disks: [Configuration.Disk]
     ) throws(EngineError) {
-        try FileSystem.create(folder.memoryFolder(id))
-        let count = moment.changed.reduce(0) { $0 + $1.byteCount }
+        try FileSystem.create(files.folder)
         let digest = try unsafe MemoryImage.write(
-            to: folder.memoryImage(id), base: machine.base, changed: moment.changed,
-            pages: UnsafeRawBufferPointer(pages.bytes(count)))
-        checkedImages[id] = try PageFile(reading: folder.memoryImage(id)).stamp()
+            to: files.image, base: machine.base, changed: captured.changed,
+            pages: UnsafeRawBufferPointer(pages.bytes(captured.changed.byteCount)))
+        checkedImages[moment] = try PageFile(reading: files.image).stamp()
         let state = SavedState(
             description: SavedState.Description(
-                machine: record.id, checkpoint: id, traits: machine.process.traits,
+                machine: record.id, checkpoint: moment, traits: machine.process.traits,
                 disks: disks.map(SavedState.identity), memoryDigest: digest.description,
                 clockBase: machine.clockBase),
-            devices: moment.devices, console: moment.console)
-        try FileSystem.write(state.encoded(), to: folder.deviceState(id))
-        try FileSystem.synchronize(folder.memoryFolder(id))
-        try FileSystem.synchronize(folder.snapshots)
+            devices: captured.devices, console: captured.console)
+        try FileSystem.write(state.encoded(), to: files.devices)
+        try FileSystem.synchronize(files.folder)
+        try FileSystem.synchronize(files.folder.removingLastComponent())
     }
 }
 
-/// What was taken out of a machine in a pause.
-struct Moment: Sendable {
+/// What was taken out of a machine that stands, its pages and its disks aside.
+struct Captured: Sendable {
     var devices: [UInt8]
     var changed: [PageRun]
     var console: [UInt8]
+    var stopped: HypervisorTime
+}
+
+/// A machine's moment that a checkpoint is made of.
+struct Moment: Sendable {
+    var captured: Captured
     /// The chains that take the writes from the moment on.
     var chains: [DiskChain]
     var barrier: SealBarrier

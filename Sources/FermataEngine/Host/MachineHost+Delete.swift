@@ -9,7 +9,7 @@ extension MachineHost {
     ///
     /// Each is gone once its own file is. Disks that nothing needs any more go with them.
     public func delete(_ checkpoints: [GUID]) async throws {
-        try await exclusively { host in
+        try await exclusively("deleting checkpoints") { host in
             try host.requireLock()
             for id in checkpoints where host.record.checkpoints[id] == nil {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
@@ -19,6 +19,7 @@ extension MachineHost {
     }
 
     func remove(_ checkpoints: [GUID]) throws {
+        try takeOverMemory(of: checkpoints)
         for id in checkpoints {
             try FileSystem.remove(folder.checkpoint(id))
             try FileSystem.synchronize(folder.snapshots)

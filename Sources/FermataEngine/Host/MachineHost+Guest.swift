@@ -53,7 +53,7 @@ extension MachineHost {
     }
 
     /// Does something that may take so long and no longer.
-    private func within<Result: Sendable>(
+    func within<Result: Sendable>(
         _ limit: TimeSpan, orElse failure: @Sendable (String) -> EngineError,
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {

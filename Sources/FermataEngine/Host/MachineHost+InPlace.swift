@@ -13,10 +13,10 @@ extension MachineHost {
     /// place, and the pages that differ so far are in memory. Once anything of the machine is replaced it can only go
     /// on or be killed: then it is off on its old disks.
     ///
-    /// - Returns: the pause in microseconds.
+    /// - Returns: the pause in microseconds; nil unless the machine ran before and runs after it.
     func restoreInPlace(
-        _ restore: Restore, _ state: SavedState, _ image: MemoryImage, _ machine: RunningMachine
-    ) async throws -> Int64 {
+        _ restore: Restore, _ state: SavedState, _ image: MemoryImage, _ machine: RunningMachine, goesOn: Bool
+    ) async throws -> Int64? {
         let process = machine.process
         let chains = try DiskFiles.open(restore.now, in: folder)
         let configuration = try FileSystem.prepare(
@@ -27,7 +27,7 @@ extension MachineHost {
         try pages.reserve(foreseen.byteCount + (16 << 20))
         try unsafe image.read(foreseen, into: pages.bytes(foreseen.byteCount))
         machine.shutGates()
-        defer { machine.openGates() }
+        defer { settleGates(of: machine) }
         machine.discardUnread()
         for disk in process.disks { _ = await disk.holdFlushes(limit: settings.flushPatience) }
         let stopped: HypervisorTime
@@ -36,7 +36,9 @@ extension MachineHost {
         } catch {
             let reason = EngineError(.reverted, "a restore of machine '\(folder.name)' was given up")
             machine.session.begin(because: reason)
-            if await !letGo(machine) { await end(machine, because: "it could not be held for a restore: \(error)") }
+            if await !letGo(machine) {
+                await end(machine, because: "it could not be held for a restore: \(error)", isTold: true)
+            }
             throw error
         }
         FaultPoint.restoreStopped.reach()
@@ -57,7 +59,7 @@ extension MachineHost {
                 configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
             record = record.committed(now)
         } catch {
-            await end(machine, because: "a restore failed half-way: \(error)")
+            await end(machine, because: "a restore failed half-way: \(error)", isTold: true)
             throw error
         }
         running?.chains = chains
@@ -65,10 +67,14 @@ extension MachineHost {
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
         console.rewind(to: state.console, because: reason)
         machine.session.begin(because: reason)
+        running?.restartsSeen = machine.restarts
+        running?.standing = goesOn ? nil : .asked
+        guard goesOn else { return nil }
         do {
-            return try await process.resume().microseconds - stopped.microseconds
+            let resumed = try await process.resume()
+            return machine.standing == nil ? resumed.microseconds - stopped.microseconds : nil
         } catch {
-            if let running { await end(running, because: "it could not go on after a restore: \(error)") }
+            if let running { await end(running, because: "it could not go on after a restore: \(error)", isTold: true) }
             throw error
         }
     }

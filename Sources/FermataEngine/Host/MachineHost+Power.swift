@@ -9,13 +9,18 @@ import SystemPackage
 import VirtualDisk
 
 extension MachineHost {
-    /// Starts the machine from power-off.
+    /// Starts the machine: from power-off, or from where it was saved.
     public func start() async throws {
-        try await exclusively { host in
+        try await exclusively("a start") { host in
             try host.requireLock()
             guard host.running == nil else {
-                throw EngineError(.wrongState, "machine '\(host.folder.name)' is running already")
+                let isPaused = host.state == .paused
+                throw EngineError(
+                    .wrongState,
+                    "machine '\(host.folder.name)' is \(isPaused ? "paused; resume it" : "running already")")
             }
+            try HostMemory.require(host.record.now.memory, for: host.folder.name)
+            if let saved = host.record.now.saved { return try await host.startSaved(saved) }
             let base = try FlatImage.zero(memory: host.record.now.memory, in: host.folder.lab)
             let chains = try DiskFiles.open(host.record.now, in: host.folder)
             let machine = try await host.launch(
@@ -26,9 +31,51 @@ extension MachineHost {
             do {
                 _ = try await machine.process.resume()
             } catch {
-                await host.end(machine, because: "it could not be started")
+                await host.end(machine, because: "it could not be started", isTold: true)
                 throw error
             }
+            host.tellState()
+        }
+    }
+
+    /// Holds the processors until ``resume()``.
+    public func pause() async throws {
+        try await exclusively("a pause") { host in
+            try host.requireLock()
+            let machine = try host.requirePower("a pause", "running")
+            guard machine.standing == nil else {
+                throw EngineError(.wrongState, "machine '\(host.folder.name)' is paused already")
+            }
+            machine.shutGates()
+            do {
+                _ = try await machine.process.stop()
+            } catch {
+                machine.openGates()
+                throw error
+            }
+            host.running?.standing = .asked
+            host.tellState()
+        }
+    }
+
+    /// Lets a paused machine go on; what failed on a disk of the host is tried again.
+    public func resume() async throws {
+        try await exclusively("resuming") { host in
+            try host.requireLock()
+            let machine = try host.requirePower("resuming", "paused")
+            guard machine.standing != nil else {
+                throw EngineError(.wrongState, "machine '\(host.folder.name)' is running already")
+            }
+            // A disk that fails again is told after this.
+            host.running?.standing = nil
+            do {
+                _ = try await machine.process.resume()
+            } catch {
+                host.running?.standing = machine.standing
+                throw error
+            }
+            machine.openGates()
+            host.tellState()
         }
     }
 
@@ -36,9 +83,11 @@ extension MachineHost {
     ///
     /// - Throws: ``EngineError/Code/timeout`` when it has not; the machine then runs on.
     public func shutDown(within limit: TimeSpan, orElse fallback: Action.ShutDownFallback = .fail) async throws {
-        let machine = try await exclusively { host in
-            try await host.running?.process.pressPowerButton()
-            return host.running.map(\.generation)
+        let machine: Int? = try await exclusively("a shut-down") { host in
+            guard host.running != nil || host.record.now.saved != nil else { return nil }
+            let machine = try host.requireRunning("a shut-down")
+            try await machine.process.pressPowerButton()
+            return machine.generation
         }
         guard let generation = machine else { return }
         await withTaskGroup(of: Void.self) { group in
@@ -49,7 +98,7 @@ extension MachineHost {
         }
         guard running?.generation == generation else { return }
         switch fallback {
-        case .turnOff: await turnOff()
+        case .turnOff: try await turnOff()
         case .fail:
             throw EngineError(
                 .timeout,
@@ -58,18 +107,22 @@ extension MachineHost {
         }
     }
 
-    /// Cuts the machine's power; a machine that is off stays off.
-    public func turnOff() async {
-        await exclusively { host in
-            guard let machine = host.running else { return }
-            await host.end(machine, because: "it was turned off")
+    /// Cuts the machine's power, or discards the memory of a saved one; a machine that is off stays off.
+    public func turnOff() async throws {
+        try await exclusively("turning it off") { host in
+            if let machine = host.running {
+                await host.end(machine, because: "it was turned off")
+            } else if host.record.now.saved != nil {
+                try host.requireLock()
+                try host.discardSaved()
+            }
         }
     }
 
-    /// Resets the machine as its reset button does.
+    /// Resets the machine as its reset button does; a paused one stays paused.
     public func reset() async throws {
-        try await exclusively { host in
-            let machine = try host.requireRunning("a reset")
+        try await exclusively("a reset") { host in
+            let machine = try host.requirePower("a reset")
             try await machine.process.reset()
             machine.session.begin(because: EngineError(.guest, "the machine was reset while the command ran"))
         }
@@ -102,23 +155,14 @@ extension MachineHost {
         }
     }
 
-    private func handle(_ event: VirtualMachineEvent, of generation: Int) async {
-        guard let machine = running, machine.generation == generation else { return }
-        switch event {
-        case .restarted:
-            machine.session.begin(because: EngineError(.guest, "the guest restarted while the command ran"))
-        case .ended(let reason):
-            await end(machine, because: reason ?? "it powered off")
-        case .poweredOff, .panicked, .diskFailed: break
-        }
-    }
-
     /// Ends a machine's process, and makes its disks what a power cut would leave.
-    func end(_ machine: RunningMachine, because reason: String) async {
+    ///
+    /// - Parameter isTold: whether the reason is worth telling of the machine's state.
+    func end(_ machine: RunningMachine, because reason: String, isTold: Bool = false) async {
         await machine.process.kill()
         guard running?.generation == machine.generation else { return }
         running = nil
-        let error = EngineError(.guest, "machine '\(folder.name)' is off: \(reason)")
+        let error = EngineError(.guest, "machine '\(folder.name)' is \(state): \(reason)")
         machine.session.end(because: error)
         console.end(because: error)
         for chain in machine.chains {
@@ -128,7 +172,14 @@ extension MachineHost {
                 Logger(label: "fermata.engine").error("machine '\(folder.name)': \(error)")
             }
         }
+        tellState(because: isTold ? reason : nil)
         machineWentOff()
+    }
+
+    /// Lets the host send to the guest again, unless the guest stands.
+    func settleGates(of machine: RunningMachine) {
+        if let running, running.generation == machine.generation, running.standing != nil { return }
+        machine.openGates()
     }
 
     /// The hardware that a configuration describes, its boot files found in the lab.

@@ -11,8 +11,10 @@ import VirtualDisk
 public struct RestoreOutcome: Hashable, Sendable {
     /// How the machine came to the checkpoint's state.
     public enum Way: String, Hashable, Sendable {
-        /// The checkpoint has no memory: the machine is off.
+        /// Only disks were taken: the machine is off.
         case off
+        /// The machine is saved, in the checkpoint's memory.
+        case saved
         /// The running process took the checkpoint's memory and devices.
         case inPlace = "in place"
         /// A fresh process took them.
@@ -37,10 +39,20 @@ public struct RestoreOutcome: Hashable, Sendable {
     }
 }
 
+/// In which state a restore leaves the machine.
+public enum RestoreEnding: String, Hashable, Sendable, Codable {
+    /// In that of the checkpoint.
+    case asCheckpoint
+    /// Paused, at the very moment of the checkpoint.
+    case paused
+    /// Off, with the checkpoint's disks as a power cut would have left them.
+    case off
+}
+
 extension MachineHost {
     /// Makes now equal to the checkpoint from which it grew.
-    public func revert() async throws -> RestoreOutcome {
-        try await restore { host throws(EngineError) in
+    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
+        try await restore(ending) { host throws(EngineError) in
             guard let parent = host.record.parent(of: host.record.now) else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint to revert to")
             }
@@ -48,9 +60,10 @@ extension MachineHost {
         }
     }
 
-    /// Makes now equal to a checkpoint; the machine takes its power state, and the next checkpoint branches there.
-    public func apply(_ id: GUID) async throws -> RestoreOutcome {
-        try await restore { host throws(EngineError) in
+    /// Makes now equal to a checkpoint; the machine takes its power state, unless another one is asked for, and the next
+    /// checkpoint branches there.
+    public func apply(_ id: GUID, ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
+        try await restore(ending) { host throws(EngineError) in
             guard host.record.checkpoints[id] != nil else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
@@ -60,14 +73,14 @@ extension MachineHost {
 
     /// Chooses the checkpoint when its turn has come: an operation before it may still be making it.
     private func restore(
-        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
-        try await exclusively { host in
+        try await exclusively("a restore") { host in
             try host.requireLock()
             let id = try choose(host)
             let target = try Configuration(reading: host.folder.checkpoint(id))
             let began = ContinuousClock.now
-            let restore = try host.prepare(id, target)
+            let restore = try host.prepare(id, target, ending)
             FaultPoint.restoreChildrenCreated.reach()
             let old = host.record.now.disks
             let way: RestoreOutcome.Way
@@ -82,22 +95,32 @@ extension MachineHost {
             FaultPoint.restoreResumed.reach()
             let took = ContinuousClock.now - began
             host.removeDiscarded(old)
+            host.removeSavedMemory()
+            host.eventSource.tell(.restored(id))
+            host.tellState()
             return RestoreOutcome(
                 checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
         }
     }
 
     /// Checks everything that can be refused, and makes new children of all the checkpoint's disks.
-    private func prepare(_ id: GUID, _ target: Configuration) throws -> Restore {
-        var memory: Restore.Memory?
-        if target.checkpoint?.hasMemory == true {
-            let state = try SavedState(reading: folder.deviceState(id))
-            try check(state, of: id, target)
-            memory = try prepare(state, of: id, target)
+    private func prepare(_ id: GUID, _ target: Configuration, _ ending: RestoreEnding) throws -> Restore {
+        let state = try finalState(of: target, ending)
+        var now = target
+        var end = Restore.End.off
+        if state != .off {
+            let source = record.memory(of: id, target)
+            let saved = try SavedState(reading: source.files.devices)
+            try check(saved, of: source, target, isWorkingState: false)
+            if state == .saved {
+                now.saved = .checkpoint(id)
+                end = .saved
+            } else {
+                end = .held(try prepare(saved, of: source, target), goesOn: state == .running)
+            }
         }
         // Before the first new file: every disk of the chain is what the next one takes it for.
         _ = try DiskFiles.layers(of: target, in: folder)
-        var now = target
         now.name = record.now.name
         now.notes = record.now.notes
         now.created = record.now.created
@@ -105,14 +128,48 @@ extension MachineHost {
         now.checkpoint = nil
         now.ancestors = [id] + target.ancestors
         now.disks = try DiskFiles.createChildren(of: target, in: folder)
-        return Restore(id: id, now: now, memory: memory)
+        return Restore(id: id, now: now, end: end)
+    }
+
+    /// The state in which a restore is to leave the machine.
+    private func finalState(of target: Configuration, _ ending: RestoreEnding) throws(EngineError) -> MachineState {
+        let state = target.checkpoint?.state ?? .off
+        switch ending {
+        case .asCheckpoint: return state
+        case .off: return .off
+        case .paused:
+            guard state != .off else {
+                throw EngineError(
+                    .wrongState,
+                    "checkpoint '\(target.name)' of machine '\(folder.name)' has no memory, so it cannot be applied "
+                        + "paused; apply it as it is, and start the machine")
+            }
+            return .paused
+        }
     }
 
     /// Checks the memory's pages as far as they have not been checked, and finds where they are taken from.
     private func prepare(
-        _ state: SavedState, of id: GUID, _ target: Configuration
+        _ state: SavedState, of source: MemorySource, _ target: Configuration
     ) throws(EngineError) -> Restore.Memory {
-        let image = try MemoryImage(reading: folder.memoryImage(id))
+        let image = try memoryImage(of: source, state, target)
+        guard let running, canRestoreInPlace(source.id, target, state, running) else {
+            let flat = try FlatImage.of(source.id, in: folder, from: image)
+            return Restore.Memory(state: state, origin: .mapped(flat, source))
+        }
+        let stamp = try image.file.stamp()
+        if checkedImages[source.moment] != stamp {
+            try image.check()
+            checkedImages[source.moment] = stamp
+        }
+        return Restore.Memory(state: state, origin: .copied(image))
+    }
+
+    /// The image of a memory, its header checked.
+    func memoryImage(
+        of source: MemorySource, _ state: SavedState, _ target: Configuration
+    ) throws(EngineError) -> MemoryImage {
+        let image = try MemoryImage(reading: source.files.image)
         guard image.memory == Int(target.memory) else {
             throw EngineError(
                 .incompatible,
@@ -122,50 +179,62 @@ extension MachineHost {
             throw EngineError(
                 .damaged,
                 "\(image.path): expected the memory with digest \(state.description.memoryDigest), found "
-                    + "\(image.digest); the two files of this checkpoint do not belong together")
+                    + "\(image.digest); the two files of \(source.name) do not belong together")
         }
-        guard let running, canRestoreInPlace(id, target, state, running) else {
-            let flat = try FlatImage.of(id, in: folder, from: image)
-            return Restore.Memory(state: state, source: .mapped(flat))
-        }
-        let stamp = try image.file.stamp()
-        if checkedImages[id] != stamp {
-            try image.check()
-            checkedImages[id] = stamp
-        }
-        return Restore.Memory(state: state, source: .copied(image))
+        return image
     }
 
-    private func check(_ state: SavedState, of id: GUID, _ target: Configuration) throws(EngineError) {
-        let file = folder.deviceState(id)
+    /// Compares a state with the configuration that is to take it.
+    ///
+    /// - Parameter isWorkingState: whether empty children may have grown from the disks since.
+    func check(
+        _ state: SavedState, of source: MemorySource, _ target: Configuration, isWorkingState: Bool
+    ) throws(EngineError) {
         func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
             guard expected != found else { return }
             throw EngineError(
                 .incompatible,
-                "\(file): \(what): expected \(expected), found \(found); this memory belongs to another "
-                    + "moment")
+                "\(source.files.devices): \(what): expected \(expected), found \(found); this memory belongs to "
+                    + "another moment")
         }
         try differs("machine", record.id.description, state.description.machine.description)
-        try differs("checkpoint", id.description, state.description.checkpoint.description)
-        try differs(
-            "disks", target.disks.map(SavedState.identity).joined(separator: ", "),
-            state.description.disks.joined(separator: ", "))
+        try differs("checkpoint", source.moment.description, state.description.checkpoint.description)
+        var disks = target.disks.map { [SavedState.identity(of: $0)] }
+        if isWorkingState {
+            let layers = try DiskFiles.layers(of: target, in: folder)
+            disks = zip(target.disks, layers).map { disk, layers in
+                layers.map { SavedState.identity(of: Configuration.Disk(name: disk.name, path: $0.path.string)) }
+            }
+        }
+        let found = state.description.disks
+        if disks.count != found.count || !zip(disks, found).allSatisfy({ $0.contains($1) }) {
+            try differs(
+                "disks", disks.compactMap(\.first).joined(separator: ", "), found.joined(separator: ", "))
+        }
         try differs("memory", "\(target.memory) bytes", "\(state.description.traits.memory) bytes")
         try differs("processors", "\(target.processors)", "\(state.description.traits.processors)")
     }
 
     private func restore(_ restore: Restore) async throws -> (way: RestoreOutcome.Way, pause: Int64?) {
-        guard let memory = restore.memory else {
-            try await restoreWithoutMemory(restore)
+        switch restore.end {
+        case .off:
+            try await restoreWithoutProcess(restore, because: "a checkpoint's disks were applied")
             return (.off, nil)
-        }
-        switch memory.source {
-        case .copied(let image):
-            let machine = try requireRunning("a restore in place")
-            return (.inPlace, try await restoreInPlace(restore, memory.state, image, machine))
-        case .mapped(let image):
-            try await restoreIntoFreshProcess(restore, memory.state, image)
-            return (.freshProcess, nil)
+        case .saved:
+            try await restoreWithoutProcess(restore, because: "a saved checkpoint was applied")
+            return (.saved, nil)
+        case .held(let memory, let goesOn):
+            switch memory.origin {
+            case .copied(let image):
+                let machine = try requirePower("a restore in place")
+                return (
+                    .inPlace, try await restoreInPlace(restore, memory.state, image, machine, goesOn: goesOn)
+                )
+            case .mapped(let image, let source):
+                try await loadIntoFreshProcess(
+                    restore.now, memory.state, image, from: source, fault: .restoreCommit, goesOn: goesOn)
+                return (.freshProcess, nil)
+            }
         }
     }
 
@@ -182,14 +251,18 @@ extension MachineHost {
         }
     }
 
-    /// The checkpoint was made with the machine off: now is off, too.
-    private func restoreWithoutMemory(_ restore: Restore) async throws {
+    /// No process is needed for what the machine is to be: the one that there is ends.
+    private func restoreWithoutProcess(_ restore: Restore, because reason: String) async throws {
         let machine = running
         if let machine {
+            machine.shutGates()
             do {
                 _ = try await machine.process.stop()
             } catch {
-                if await !letGo(machine) { await end(machine, because: "it could not be held for a restore: \(error)") }
+                if await !letGo(machine) {
+                    await end(machine, because: "it could not be held for a restore: \(error)", isTold: true)
+                }
+                settleGates(of: machine)
                 throw error
             }
             FaultPoint.restoreStopped.reach()
@@ -197,36 +270,45 @@ extension MachineHost {
         do {
             try commitNow(restore.now, fault: .restoreCommit)
         } catch {
-            _ = try? await machine?.process.resume()
+            if let machine {
+                if machine.standing == nil { _ = try? await machine.process.resume() }
+                settleGates(of: machine)
+            }
             throw error
         }
-        if let machine { await end(machine, because: "a checkpoint without memory was applied") }
+        if let machine { await end(machine, because: reason) }
     }
 
-    /// A fresh process maps the checkpoint's image and takes its devices, while the old one only stands stopped.
-    private func restoreIntoFreshProcess(_ restore: Restore, _ state: SavedState, _ image: FilePath) async throws {
-        let chains = try DiskFiles.open(restore.now, in: folder)
+    /// A fresh process maps the memory's image and takes its devices, while the old one, if any, only stands stopped.
+    ///
+    /// - Parameters:
+    ///   - now: what the machine's configuration is to be.
+    ///   - fault: the point around the commit that makes it so.
+    func loadIntoFreshProcess(
+        _ now: Configuration, _ state: SavedState, _ image: FilePath, from source: MemorySource, fault: FaultPoint,
+        goesOn: Bool = true
+    ) async throws {
+        let chains = try DiskFiles.open(now, in: folder)
         let old = running
-        let fresh = try await launch(
-            restore.now, chains: chains, base: image, baseCheckpoint: restore.id,
+        var fresh = try await launch(
+            now, chains: chains, base: image, baseCheckpoint: source.checkpoint,
             clockBase: state.description.clockBase)
         old?.shutGates()
-        defer { old?.openGates() }
+        defer { if let old { settleGates(of: old) } }
         do {
             if let mismatch = state.mismatch(with: fresh.process.traits) {
                 throw EngineError(
                     .incompatible,
-                    "the memory of checkpoint \(restore.id) of machine '\(folder.name)' does not fit "
-                        + "this host: \(mismatch)")
+                    "the memory of \(source.name) of machine '\(folder.name)' does not fit this host: \(mismatch)")
             }
             _ = try await old?.process.stop()
             FaultPoint.restoreStopped.reach()
             try await fresh.process.loadDevices(state.devices)
             FaultPoint.restoreLoaded.reach()
-            try commitNow(restore.now, fault: .restoreCommit)
+            try commitNow(now, fault: fault)
         } catch {
             await fresh.process.kill()
-            _ = try? await old?.process.resume()
+            if let old, old.standing == nil { _ = try? await old.process.resume() }
             throw error
         }
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
@@ -239,11 +321,16 @@ extension MachineHost {
             old.process.console.receivePending { _ in }
         }
         console.rewind(to: state.console, because: reason)
+        if !goesOn {
+            fresh.standing = .asked
+            fresh.shutGates()
+        }
         adopt(fresh)
+        guard goesOn else { return }
         do {
             _ = try await fresh.process.resume()
         } catch {
-            await end(fresh, because: "it could not go on after a restore: \(error)")
+            await end(fresh, because: "it could not go on after a restore: \(error)", isTold: true)
             throw error
         }
     }
@@ -264,22 +351,32 @@ extension MachineHost {
 
 /// A restore that nothing speaks against any more.
 struct Restore: Sendable {
-    /// The memory and devices of a checkpoint.
+    /// The memory and devices that a process is to take.
     struct Memory: Sendable {
         var state: SavedState
-        var source: Source
+        var origin: Origin
     }
 
     /// Where the pages are taken from.
-    enum Source: Sendable {
+    enum Origin: Sendable {
         /// A fresh process maps the flat image.
-        case mapped(FilePath)
+        case mapped(FilePath, MemorySource)
         /// The running process gets those that differ, from the `.bin` itself.
         case copied(MemoryImage)
+    }
+
+    /// What the machine is to be.
+    enum End: Sendable {
+        /// Off.
+        case off
+        /// Saved, in the checkpoint's memory.
+        case saved
+        /// A process has the memory, and goes on or stands.
+        case held(Memory, goesOn: Bool)
     }
 
     let id: GUID
     /// The configuration to be, its disks new children.
     let now: Configuration
-    let memory: Memory?
+    let end: End
 }

@@ -8,11 +8,16 @@ import SystemPackage
 /// The one place that runs a machine: it holds the machine's lock, its process, its disks and its memory.
 ///
 /// ```
-///            start()                          shutDown(), turnOff(), the guest powers off
-///   off ───────────────► running ─────────────────────────────────────────────► off
-///    │ ▲                   │ ▲
-///    │ └──── apply ────────┘ │   a checkpoint without memory
-///    └────── apply ──────────┘   a checkpoint with memory
+///                         start()                       pause(), a disk of the host fails
+///   off ─────────────────────────────────► running ─────────────────────────────────────► paused
+///   ▲ ▲                                     │ │ ▲ ◄─────────────── resume() ───────────────┘ │
+///   │ └─ shutDown(), the guest powers off ──┘ │ │                                            │
+///   │                                  save() │ │ start()                             save() │
+///   │                                         ▼ │                                            │
+///   ├───────────── turnOff() ───────────────  saved ◄───────────────────────────────────────-┘
+///   └───────────── turnOff() ───────────────  running, paused
+///
+///   apply(_:), revert()   from any state to that of the checkpoint
 /// ```
 /// Operations happen one at a time, in the order in which they were asked for. It does not know who asks, nor which
 /// hypervisor runs the machine.
@@ -22,6 +27,7 @@ public actor MachineHost {
     /// What the guest wrote on its console, over all its starts.
     public nonisolated let console: Console
     nonisolated let thread: HostThread
+    nonisolated let eventSource: MachineEvents = MachineEvents()
     let hypervisor: any Hypervisor
     let lock: FolderLock
     let pages = PageBuffer()
@@ -31,7 +37,10 @@ public actor MachineHost {
     var record: MachineRecord
     var running: RunningMachine?
     var generation = 0
-    var restartHandlers: [@Sendable () -> Void] = []
+    /// Why the machine is in its state, if it was not simply asked for.
+    var stateReason: String?
+    /// The operation under way.
+    private(set) var activity: String?
     private var turns = OperationTurns()
     private var offWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
@@ -62,7 +71,8 @@ public actor MachineHost {
 
     /// The machine's state.
     public var state: MachineState {
-        running == nil ? .off : .running
+        guard let running else { return record.now.saved == nil ? .off : .saved }
+        return running.standing == nil ? .running : .paused
     }
 
     /// The machine's files as they are now.
@@ -74,13 +84,19 @@ public actor MachineHost {
     }
 
     /// Does one operation after those that were asked for before it.
+    ///
+    /// - Parameter what: a name for it, such as `a checkpoint`.
     func exclusively<Result: Sendable>(
-        _ body: (isolated MachineHost) async throws -> Result
+        _ what: String? = nil, _ body: (isolated MachineHost) async throws -> Result
     ) async rethrows -> Result {
         if !turns.takeIfFree() {
             await withCheckedContinuation { turns.wait($0) }
         }
-        defer { turns.release() }
+        activity = what
+        defer {
+            activity = nil
+            turns.release()
+        }
         return try await body(self)
     }
 
@@ -108,11 +124,12 @@ public actor MachineHost {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Turns the machine off and lets go of it: others can run it, and nothing more can be done through this host.
+    /// Turns the machine off, unless it is saved, and lets go of it: others can run it, and nothing more can be done through this host.
     public func close() async {
         await exclusively { host in
             if let machine = host.running { await host.end(machine, because: "its host was closed") }
             host.lock.release()
+            host.eventSource.finish()
         }
     }
 
@@ -124,11 +141,21 @@ public actor MachineHost {
         }
     }
 
-    /// The machine that runs, or an error that says what it is instead.
+    /// The machine whose processors run, or an error that says what it is instead.
     func requireRunning(_ what: String) throws(EngineError) -> RunningMachine {
+        let machine = try requirePower(what, "running")
+        guard machine.standing == nil else {
+            throw EngineError(
+                .wrongState, "machine '\(folder.name)' is paused, but \(what) needs it running; resume it first")
+        }
+        return machine
+    }
+
+    /// The machine that runs or is paused, or an error that says what it is instead.
+    func requirePower(_ what: String, _ needed: String = "running or paused") throws(EngineError) -> RunningMachine {
         guard let running else {
             throw EngineError(
-                .wrongState, "machine '\(folder.name)' is off, but \(what) needs it running; start it first")
+                .wrongState, "machine '\(folder.name)' is \(state), but \(what) needs it \(needed); start it first")
         }
         return running
     }

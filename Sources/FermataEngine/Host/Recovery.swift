@@ -14,6 +14,7 @@ import VirtualDisk
 ///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
 ///   a disk that no configuration needs    a child of an operation that never was    removed
 ///   a disk between now and a checkpoint   the checkpoint never was                  folded into its parent
+///   a saved machine's memory files        it is not saved, or not in them           removed
 /// ```
 /// Each step leaves the machine as it was for every reader, so a crash in it is met by doing it again.
 struct Recovery {
@@ -28,6 +29,7 @@ struct Recovery {
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
         try removeLeftoverCheckpoints(record)
+        if case .own = record.now.saved {} else { try folder.removeSavedMemory(of: record.id) }
         let references: DiskReferences
         do throws(EngineError) {
             references = try DiskReferences(of: folder.lab)

@@ -22,8 +22,21 @@ struct RunningMachine {
     /// The checkpoints that were made of this process.
     var captured: Set<GUID> = []
     let clockBase: Int64
+    /// Why the processors stand, while what the host sends waits; nil when they run.
+    var standing: Standing?
+    /// How often the guest has restarted, and how many of these restarts were waited for.
+    var restarts = 0
+    var restartsSeen = 0
     /// Whether what the guest sends still counts; not once its future is discarded.
     let isHeard = Switch()
+
+    /// Why the processors of a machine stand.
+    enum Standing: Hashable, Sendable {
+        /// It was asked for.
+        case asked
+        /// A request of the guest failed on that disk; it is tried again when the machine goes on.
+        case diskFailed(String)
+    }
 
     /// Whether the pages that differ from a checkpoint are known without comparing all.
     ///

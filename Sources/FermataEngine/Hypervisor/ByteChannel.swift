@@ -20,6 +20,7 @@ public final class ByteChannel: Sendable {
     private let host: Descriptor
     private let guest: Descriptor
     private let gate = DispatchSemaphore(value: 1)
+    private let isShut = Mutex<Bool>(false)
     private let epoch = Mutex<Int>(0)
     private let receiving = Mutex<Void>(())
 
@@ -109,14 +110,22 @@ public final class ByteChannel: Sendable {
         }
     }
 
-    /// Stops every write, those under way included, until ``openGate()``.
+    /// Stops every write, those under way included, until ``openGate()``; a shut gate stays shut.
     public func shutGate() {
-        gate.wait()
+        let wasShut = isShut.withLock { isShut in
+            defer { isShut = true }
+            return isShut
+        }
+        if !wasShut { gate.wait() }
     }
 
     /// Lets writes pass again.
     public func openGate() {
-        gate.signal()
+        let wasShut = isShut.withLock { isShut in
+            defer { isShut = false }
+            return isShut
+        }
+        if wasShut { gate.signal() }
     }
 
     /// Takes back what was sent and the device has not read, and ends every write under way; only with the gate shut.

@@ -33,7 +33,10 @@ public protocol VirtualMachine: Sendable {
     /// What comes beyond them may be the guest's; 0 where nobody has counted.
     var ownFlushes: Int { get }
 
-    /// Holds the processors.
+    /// Whether the processors stand, be it because they were held or because a disk failed.
+    var isHeld: Bool { get }
+
+    /// Holds the processors; of a machine that stands nothing changes.
     ///
     /// - Returns: the moment at which the hypervisor says that it stopped.
     func stop() async throws -> HypervisorTime

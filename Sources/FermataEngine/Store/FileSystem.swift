@@ -146,6 +146,14 @@ enum FileSystem {
         for folder in Set(folders) { try synchronize(folder) }
     }
 
+    /// Gives a file a second name, which must be free.
+    static func link(_ source: FilePath, as name: FilePath) throws(EngineError) {
+        let result = unsafe source.withPlatformString { old in
+            unsafe name.withPlatformString { new in unsafe Glibc.link(old, new) }
+        }
+        guard result == 0 else { throw failure("giving \(source) a second name", name) }
+    }
+
     /// Puts each of two folders in the other's place at one moment; durable with the folders that they lie in.
     static func exchange(_ one: FilePath, with other: FilePath) throws(EngineError) {
         let result = unsafe one.withPlatformString { old in

@@ -53,6 +53,7 @@ extension LabFolder {
     private func discard(_ discarded: FilePath) throws(EngineError) {
         for id in try identities(in: discarded.appending("Snapshots")) { try FlatImage.remove(of: id, in: self) }
         for id in try identities(in: discarded.appending("Virtual Machines")) {
+            try FlatImage.remove(of: id, in: self)
             try Console.removeLogs(of: id, in: self)
         }
         try FileSystem.removeAll(discarded)

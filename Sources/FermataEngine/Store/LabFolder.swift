@@ -88,6 +88,8 @@ public struct MachineFolder: Hashable, Sendable {
 
     /// The configuration's file.
     public func configuration(of id: GUID) -> FilePath { virtualMachines.appending("\(id).xml") }
+    /// The folder of a saved machine's memory.
+    public func savedFolder(of id: GUID) -> FilePath { virtualMachines.appending("\(id)") }
     /// The folder of differencing disks.
     public func differencingDisks(of id: GUID) -> FilePath { snapshots.appending("\(id)") }
     /// A checkpoint's configuration file: its commit.

@@ -15,6 +15,9 @@ public struct MachineRecord: Sendable {
     /// The machine's identity.
     public var id: GUID { now.machine }
 
+    /// What the machine is doing when nobody hosts it: it is off, or saved.
+    public var stateAtRest: MachineState { now.saved == nil ? .off : .saved }
+
     /// Reads a machine's files; changes nothing.
     ///
     /// A checkpoint that another one supersedes does not exist, though its file may still be there.

@@ -50,7 +50,17 @@ public protocol MachineControl: Sendable {
     func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String
 }
 
-extension MachineHost: MachineControl {}
+extension MachineHost: MachineControl {
+    /// Makes now equal to a checkpoint, the machine in that checkpoint's state.
+    public func apply(_ id: GUID) async throws -> RestoreOutcome {
+        try await apply(id, ending: .asCheckpoint)
+    }
+
+    /// Makes now equal to the checkpoint from which it grew, the machine in that checkpoint's state.
+    public func revert() async throws -> RestoreOutcome {
+        try await revert(ending: .asCheckpoint)
+    }
+}
 
 extension MachineControl {
     /// Does what a client of the control socket asks for.

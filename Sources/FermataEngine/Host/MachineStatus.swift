@@ -1,14 +1,13 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-public import FermataEngine
 public import FermataModel
 
 /// What a machine is doing, and why.
 public struct MachineStatus: Hashable, Sendable {
     /// The state.
     public var state: MachineState
-    /// Why it is paused or off, the middle of a sentence.
+    /// Why it is paused or off, the middle of a sentence; nil when it was simply asked for.
     public var reason: String?
     /// The operation under way, such as `a checkpoint`.
     public var activity: String?
@@ -19,9 +18,4 @@ public struct MachineStatus: Hashable, Sendable {
         self.reason = reason
         self.activity = activity
     }
-}
-
-extension MachineHost {
-    /// What the machine is doing.
-    public var status: MachineStatus { MachineStatus(state: state) }
 }
