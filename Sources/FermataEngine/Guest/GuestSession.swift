@@ -32,8 +32,8 @@ final class GuestSession: Sendable {
     }
 
     private struct Request {
-        var result = CommandResult(exitCode: 0, standardOutput: [], standardError: [])
-        let continuation: CheckedContinuation<CommandResult, any Error>
+        let end: any CommandEnd
+        let continuation: CheckedContinuation<Int, any Error>
     }
 
     private let channel: ByteChannel
@@ -51,6 +51,11 @@ final class GuestSession: Sendable {
             state.decoder.feed(bytes).reduce(false) { handle($1, &state) || $0 }
         }
         if isNew { begin(because: EngineError(.guest, "the guest restarted while the command ran")) }
+    }
+
+    /// Waits until every command's output so far has found room; to be called between two receipts, outside of pauses.
+    func waitForRoom() {
+        for request in state.withLock({ Array($0.requests.values) }) { request.end.waitForRoom() }
     }
 
     /// Starts a new epoch: whatever is under way ends with the reason.
@@ -82,11 +87,21 @@ final class GuestSession: Sendable {
         for greeter in greeters.values { greeter.resume(throwing: reason) }
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end, and keeps its output.
     ///
     /// Cancelling the task kills the command.
     func run(_ command: Action.Command) async throws -> CommandResult {
-        let payload = Self.payload(of: command)
+        let output = CommandOutput(limit: Self.outputLimit)
+        return output.result(exitCode: try await run(command, to: output))
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// Cancelling the task kills the command.
+    ///
+    /// - Returns: its exit code.
+    func run(_ command: Action.Command, to end: any CommandEnd) async throws -> Int {
+        let payload = Self.payload(of: command, hasInput: end.hasInput)
         guard payload.count <= GuestFrame.payloadLimit else {
             throw EngineError(
                 .guest,
@@ -106,7 +121,7 @@ final class GuestSession: Sendable {
                     } else if let reason = state.ended {
                         continuation.resume(throwing: reason)
                     } else {
-                        state.requests[request] = Request(continuation: continuation)
+                        state.requests[request] = Request(end: end, continuation: continuation)
                         return (state.epoch, state.sending)
                     }
                     return nil
@@ -115,6 +130,13 @@ final class GuestSession: Sendable {
                 send(
                     GuestFrame(.execute, request: request, epoch: epochs.guest, payload: payload),
                     since: epochs.channel)
+                end.begin { [weak self] kind, payload in
+                    // The request may have ended, and its number be another's: such frames belong to nobody.
+                    guard let self, state.withLock({ $0.requests[request]?.end === end }) else { return }
+                    send(
+                        GuestFrame(kind, request: request, epoch: epochs.guest, payload: payload),
+                        since: epochs.channel)
+                }
             }
         } onCancel: {
             cancel(request)
@@ -169,29 +191,24 @@ final class GuestSession: Sendable {
             state.greeters = [:]
             return false
         }
-        guard var request = state.requests[frame.request] else { return false }
+        guard let request = state.requests[frame.request] else { return false }
         let payload = LittleEndianBytes(frame.payload)
         switch frame.kind {
-        case .standardOutput:
-            Self.keep(frame.payload, in: &request.result.standardOutput, &request.result.isTruncated)
-            state.requests[frame.request] = request
-        case .standardError:
-            Self.keep(frame.payload, in: &request.result.standardError, &request.result.isTruncated)
-            state.requests[frame.request] = request
+        case .standardOutput: request.end.take(frame.payload, isError: false)
+        case .standardError: request.end.take(frame.payload, isError: true)
+        case .credit: request.end.credit(Int(payload.u32(at: 0)))
         case .exited:
             state.requests[frame.request] = nil
             let code = Int(payload.u32(at: 4))
-            request.result.exitCode = payload.u32(at: 0) == 0 ? code : 128 + code
-            request.continuation.resume(returning: request.result)
+            request.continuation.resume(returning: payload.u32(at: 0) == 0 ? code : 128 + code)
         case .error:
             state.requests[frame.request] = nil
             let code = Int(payload.u32(at: 0))
             let text = String(decoding: frame.payload.dropFirst(4), as: UTF8.self)
             if code == 126 || code == 127 {
                 // As a shell tells it.
-                request.result.exitCode = code
-                request.result.standardError += Array("\(text)\n".utf8)
-                request.continuation.resume(returning: request.result)
+                request.end.take(Array("\(text)\n".utf8), isError: true)
+                request.continuation.resume(returning: code)
             } else {
                 request.continuation.resume(throwing: EngineError(.guest, "the guest refused the command: \(text)"))
             }
@@ -200,20 +217,14 @@ final class GuestSession: Sendable {
         return false
     }
 
-    private static func keep(_ bytes: [UInt8], in output: inout [UInt8], _ isTruncated: inout Bool) {
-        let room = outputLimit - output.count
-        output += bytes.prefix(room)
-        if bytes.count > room { isTruncated = true }
-    }
-
-    private static func payload(of command: Action.Command) -> [UInt8] {
+    private static func payload(of command: Action.Command, hasInput: Bool) -> [UInt8] {
         let (flags, arguments): (UInt32, [String]) =
             switch command {
             case .shell(let line): (2, [line])
             case .arguments(let arguments): (0, arguments)
             }
         var payload = LittleEndianBytes()
-        payload.append(flags)
+        payload.append(flags | (hasInput ? 1 : 0))
         payload.append(UInt32(arguments.count))
         payload.append(UInt32(0))
         for argument in arguments { payload.append(Array(argument.utf8) + [0]) }

@@ -22,6 +22,34 @@ extension MachineHost {
         }
     }
 
+    /// Runs a command in the guest to its end, its input and output by way of descriptors, in bounded memory.
+    ///
+    /// Output that nobody takes holds up the machine's other commands after a while, but no checkpoint.
+    ///
+    /// - Parameter limit: how long it may take; nil for any time.
+    /// - Returns: its exit code; 128 and the signal's number when a signal ended it.
+    /// - Throws: ``EngineError/Code/timeout`` when its time is over, and the command is killed;
+    ///   ``EngineError/Code/reverted`` when a restore ended it.
+    public func execute(
+        _ command: Action.Command, streams: CommandStreams, within limit: TimeSpan? = nil
+    ) async throws -> Int {
+        let session = try requireRunning("a command").session
+        let (pump, name) = (try CommandPump(streams), folder.name)
+        defer { pump.stop() }
+        let work: @Sendable () async throws -> Int = {
+            let code = try await session.run(command, to: pump)
+            await pump.drain()
+            try Task.checkCancellation()
+            return code
+        }
+        guard let limit else { return try await work() }
+        return try await within(limit) { _ in
+            EngineError(.timeout, "the command did not end within \(limit) in machine '\(name)'")
+        } _: {
+            try await work()
+        }
+    }
+
     /// Types text on the guest's console.
     ///
     /// - Throws: ``EngineError/Code/reverted`` when a restore took back what the guest had not read yet.

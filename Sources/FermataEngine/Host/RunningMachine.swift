@@ -54,7 +54,7 @@ struct RunningMachine {
             while lines.receive({ if isHeard.isOn { console.append($0) } }) {}
         }
         DispatchQueue(label: "fermata.agent").async {
-            while commands.receive({ if isHeard.isOn { session.receive($0) } }) {}
+            while commands.receive({ if isHeard.isOn { session.receive($0) } }) { session.waitForRoom() }
         }
     }
 
