@@ -19,7 +19,9 @@ public import SystemPackage
 public final class ByteChannel: Sendable {
     private let host: Descriptor
     private let guest: Descriptor
-    private let gate = DispatchSemaphore(value: 1)
+    /// Made shut and then opened: a semaphore may not end with less than it was made with, and a paused machine ends
+    /// with its gate shut.
+    private let gate = DispatchSemaphore(value: 0)
     private let isShut = Mutex<Bool>(false)
     private let epoch = Mutex<Int>(0)
     private let receiving = Mutex<Void>(())
@@ -31,6 +33,7 @@ public final class ByteChannel: Sendable {
         else { throw Errno(rawValue: errno) }
         host = Descriptor(ends[0])
         guest = Descriptor(ends[1])
+        gate.signal()
     }
 
     /// The end for the hypervisor to inherit; stays owned by this channel.
