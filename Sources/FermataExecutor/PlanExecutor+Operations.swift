@@ -31,10 +31,22 @@ extension PlanExecutor {
             try await held(name).shutDown(within: within, orElse: orElse)
         case .turnOff:
             try await hosts[name]?.turnOff()
+        case .pause:
+            try await held(name).pause()
+        case .resume:
+            try await held(name).resume()
+        case .save:
+            try await save(held(name), onlyIfItRuns: operation.phase == .end)
+        case .reset:
+            try await held(name).reset()
+        case .waitForReboot(_, let within):
+            try await held(name).waitForReboot(within: within)
         case .waitForConsole(_, let text, let within):
             return .console(try await held(name).waitForConsole(text, within: within))
         case .run(_, let command, let expect, let within):
             return .command(exitCode: try await run(command, on: held(name), expect: expect, within: within))
+        case .type(_, let text):
+            try await held(name).type(text)
         case .checkpoint(let new):
             let request = CheckpointRequest(
                 name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing)
@@ -113,6 +125,7 @@ extension PlanExecutor {
         guard let error = error as? EngineError, error.code == .timeout else { return "\(error)" }
         return switch operation.kind {
         case .run(_, _, _, let limit): "the command did not end within \(limit)"
+        case .waitForReboot(_, let limit): "the guest did not restart within \(limit)"
         case .waitForConsole(_, let text, let limit): "\(text) did not appear on the console within \(limit)"
         default: error.description
         }
@@ -136,8 +149,14 @@ extension Operation {
         case .start: "Start"
         case .shutDown: "ShutDown"
         case .turnOff: "TurnOff"
+        case .pause: "Pause"
+        case .resume: "Resume"
+        case .save: "Save"
+        case .reset: "Reset"
+        case .waitForReboot: "WaitForReboot"
         case .waitForConsole: "WaitForConsole"
         case .run: "Run"
+        case .type: "Type"
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"

@@ -9,9 +9,9 @@ public import SystemPackage
 
 /// Does what a plan says, one operation after another: the one place where plans meet machines.
 ///
-/// It knows nothing of who wrote the recipe. What it holds it lets go at the end, its machines off:
+/// It knows nothing of who wrote the recipe. What it holds it lets go at the end, its machines off or saved:
 /// ```
-///  take hold of the machines ─► operations ─► machines off ─► let go
+///  take hold of the machines ─► operations ─► machines off or saved ─► let go
 ///                                   │ one fails
 ///                                   └─► keep its machine as "failed: <number> <word>" ─► machines off ─► let go
 /// ```
@@ -52,7 +52,7 @@ public actor PlanExecutor {
 
     /// Does it all; to be called once.
     ///
-    /// - Throws: ``RunError``; the machines are off then, too.
+    /// - Throws: ``RunError``; the machines are off then, too, those that a step has saved aside.
     public func run() async throws -> RunOutcome {
         defer { continuation.finish() }
         emit(.planned(plan))

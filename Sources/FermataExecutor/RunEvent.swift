@@ -30,9 +30,9 @@ public struct RunEvent: Sendable, Hashable {
         case operationFailed(RunOperation, took: Duration, RunError)
         /// The machine was kept at its failure, or could not be, and why.
         case kept(MachineName, as: CheckpointName, problem: String?)
-        /// The run ends early; its machines are off.
+        /// The run ends early; its machines are off, those that a step has saved aside.
         case stopped(RunError)
-        /// The run ends well; its machines are off.
+        /// The run ends well; its machines are off or saved.
         case finished(RunOutcome)
     }
 }

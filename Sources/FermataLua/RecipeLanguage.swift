@@ -56,6 +56,8 @@ struct RecipeLanguage {
             try record(word, on: machine.name, call)
         }
         headings.method(word.lua) { heading, _ in throw heading.missingDefinition }
+        // What Lua itself calls so, such as type, stays Lua's.
+        guard try context.global(word.lua).isNil else { return }
         try context.setGlobal(word.lua) { call in try record(word, on: nil, call) }
     }
 

@@ -12,14 +12,24 @@ enum StepWords {
     static func action(of word: Word, on machine: MachineName?, _ call: LuaCall) throws -> Action? {
         guard let machine else { return try labAction(of: word, call) }
         switch word.swift {
-        case "Start":
-            try empty(call)
-            return .start(machine)
-        case "TurnOff":
-            try empty(call)
-            return .turnOff(machine)
+        case "Start": return try plain(.start(machine), call)
+        case "TurnOff": return try plain(.turnOff(machine), call)
+        case "Pause": return try plain(.pause(machine), call)
+        case "Resume": return try plain(.resume(machine), call)
+        case "Save": return try plain(.save(machine), call)
+        case "Reset": return try plain(.reset(machine), call)
         case "ShutDown": return try shutDown(machine, call)
+        case "WaitForReboot":
+            var given = try WordCall(call, takesValue: false)
+            let within = try given.within()
+            try given.options.finish()
+            return .waitForReboot(machine, within: within)
         case "Run": return try run(machine, call)
+        case "Type":
+            let given = try WordCall(call, takesValue: true)
+            let text = try given.value.text("a text to type")
+            try given.options.finish()
+            return .type(machine, text)
         case "WaitForConsole": return try waitForConsole(machine, call)
         default: return try momentAction(of: word, on: machine, call)
         }
@@ -42,9 +52,7 @@ enum StepWords {
             let notes = try given.options.take("notes")?.text("notes")
             try given.options.finish()
             return .checkpoint(name, of: machine, replace: replace, notes: notes)
-        case "Revert":
-            try empty(call)
-            return .revert(machine)
+        case "Revert": return try plain(.revert(machine), call)
         case "Apply":
             let given = try WordCall(call, takesValue: true)
             let name = try checkpointName(given)
@@ -58,8 +66,10 @@ enum StepWords {
         CheckpointName(try given.value.text("a checkpoint's name"))
     }
 
-    private static func empty(_ call: LuaCall) throws {
+    /// The action of a word that is said with nothing else.
+    private static func plain(_ action: Action, _ call: LuaCall) throws -> Action {
         try WordCall(call, takesValue: false).options.finish()
+        return action
     }
 
     private static func shutDown(_ machine: MachineName, _ call: LuaCall) throws -> Action {

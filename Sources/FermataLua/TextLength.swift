@@ -8,7 +8,8 @@ extension Action {
     var textLength: Int {
         let own =
             switch self {
-            case .start, .shutDown, .turnOff, .revert: 0
+            case .start, .shutDown, .turnOff, .pause, .resume, .save, .reset, .waitForReboot, .revert: 0
+            case .type(_, let text): text.utf8.count
             case .waitForConsole(_, .plain(let text), _), .waitForConsole(_, .pattern(let text), _): text.utf8.count
             case .run(_, let command, let expect, _): command.textLength + expect.textLength
             case .checkpoint(let name, _, _, let notes): name.description.utf8.count + (notes?.utf8.count ?? 0)

@@ -10,7 +10,9 @@ extension Action {
         var members: [String: JSON] = ["do": .string(word)]
         members["machine"] = machine.map { .string($0.description) }
         switch self {
-        case .start, .turnOff, .revert: break
+        case .start, .turnOff, .pause, .resume, .save, .reset, .revert: break
+        case .waitForReboot(_, let within): members["within"] = .integer(within.milliseconds)
+        case .type(_, let text): members["text"] = .string(text)
         case .shutDown(_, let within, let orElse):
             members["within"] = .integer(within.milliseconds)
             if orElse != .fail { members["orElse"] = .string(orElse.rawValue) }
@@ -57,8 +59,14 @@ extension Action {
         "Start": [],
         "ShutDown": ["orElse", "within"],
         "TurnOff": [],
+        "Pause": [],
+        "Resume": [],
+        "Save": [],
+        "Reset": [],
+        "WaitForReboot": ["within"],
         "WaitForConsole": ["pattern", "text", "within"],
         "Run": ["arguments", "expect", "shell", "within"],
+        "Type": ["text"],
         "Checkpoint": ["checkpoint", "notes", "replace"],
         "Revert": [],
         "Apply": ["checkpoint"],
@@ -71,6 +79,12 @@ extension Action {
             self = .shutDown(
                 try reader.machine(), within: try reader.within(), orElse: try ShutDownFallback(reader))
         case "TurnOff": self = .turnOff(try reader.machine())
+        case "Pause": self = .pause(try reader.machine())
+        case "Resume": self = .resume(try reader.machine())
+        case "Save": self = .save(try reader.machine())
+        case "Reset": self = .reset(try reader.machine())
+        case "WaitForReboot": self = .waitForReboot(try reader.machine(), within: try reader.within())
+        case "Type": self = .type(try reader.machine(), try reader.string("text"))
         case "WaitForConsole":
             self = .waitForConsole(try reader.machine(), try ConsoleText(reader), within: try reader.within())
         case "Run":

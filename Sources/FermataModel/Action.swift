@@ -3,16 +3,28 @@
 
 /// What a step does; one case for each word of the vocabulary.
 public enum Action: Hashable, Sendable {
-    /// Starts a machine that is off.
+    /// Starts a machine that is off, or lets one that was saved go on.
     case start(MachineName)
     /// Asks the guest to power off, and waits for it.
     case shutDown(MachineName, within: TimeSpan, orElse: ShutDownFallback)
     /// Cuts a machine's power.
     case turnOff(MachineName)
+    /// Holds a machine's processors still, its memory kept.
+    case pause(MachineName)
+    /// Lets a paused machine go on.
+    case resume(MachineName)
+    /// Writes memory and devices to the lab, and switches the machine off.
+    case save(MachineName)
+    /// Presses a machine's reset button.
+    case reset(MachineName)
+    /// Waits until the guest has restarted by itself, once more than was waited for.
+    case waitForReboot(MachineName, within: TimeSpan)
     /// Waits for text on the console after the last text that was waited for.
     case waitForConsole(MachineName, ConsoleText, within: TimeSpan)
     /// Runs a command in the guest.
     case run(MachineName, Command, expect: Expectation, within: TimeSpan)
+    /// Types a text on the guest's console.
+    case type(MachineName, String)
     /// Holds a moment of one machine, or of the whole lab.
     case checkpoint(CheckpointName, of: MachineName?, replace: Bool, notes: String?)
     /// Makes now equal to the checkpoint from which it grew; of one machine, or of the whole lab.
@@ -50,8 +62,14 @@ public enum Action: Hashable, Sendable {
         case .start: "Start"
         case .shutDown: "ShutDown"
         case .turnOff: "TurnOff"
+        case .pause: "Pause"
+        case .resume: "Resume"
+        case .save: "Save"
+        case .reset: "Reset"
+        case .waitForReboot: "WaitForReboot"
         case .waitForConsole: "WaitForConsole"
         case .run: "Run"
+        case .type: "Type"
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"
@@ -61,8 +79,9 @@ public enum Action: Hashable, Sendable {
     /// The machine that the step names, if it names one.
     public var machine: MachineName? {
         switch self {
-        case .start(let name), .shutDown(let name, _, _), .turnOff(let name), .waitForConsole(let name, _, _),
-            .run(let name, _, _, _):
+        case .start(let name), .shutDown(let name, _, _), .turnOff(let name), .pause(let name), .resume(let name),
+            .save(let name), .reset(let name), .waitForReboot(let name, _), .waitForConsole(let name, _, _),
+            .run(let name, _, _, _), .type(let name, _):
             name
         case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name): name
         }

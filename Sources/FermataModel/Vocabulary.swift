@@ -65,8 +65,9 @@ public enum Vocabulary {
 
     private static let power: [Word] = [
         Word(
-            swift: "Start", lua: "start", group: .power, summary: "Starts a machine that is off.", subject: .machine,
-            parameters: [], swiftExample: "Start(web)", luaExample: "web:start()"),
+            swift: "Start", lua: "start", group: .power,
+            summary: "Starts a machine that is off, or lets a saved one go on.", subject: .machine, parameters: [],
+            swiftExample: "Start(web)", luaExample: "web:start()"),
         Word(
             swift: "ShutDown", lua: "shut_down", group: .power,
             summary: "Asks the guest to power off, and waits for it.", subject: .machine,
@@ -79,8 +80,29 @@ public enum Vocabulary {
             swiftExample: "ShutDown(web, within: .seconds(30), orElse: .turnOff)",
             luaExample: "web:shut_down { within = \"30s\", or_else = \"turn_off\" }"),
         Word(
-            swift: "TurnOff", lua: "turn_off", group: .power, summary: "Cuts a machine's power.", subject: .machine,
+            swift: "TurnOff", lua: "turn_off", group: .power,
+            summary: "Cuts a machine's power; what was saved of its memory is lost.", subject: .machine,
             parameters: [], swiftExample: "TurnOff(web)", luaExample: "web:turn_off()"),
+        Word(
+            swift: "Pause", lua: "pause", group: .power,
+            summary: "Holds a running machine still; its memory is kept.", subject: .machine, parameters: [],
+            swiftExample: "Pause(web)", luaExample: "web:pause()"),
+        Word(
+            swift: "Resume", lua: "resume", group: .power, summary: "Lets a paused machine go on.", subject: .machine,
+            parameters: [], swiftExample: "Resume(web)", luaExample: "web:resume()"),
+        Word(
+            swift: "Save", lua: "save", group: .power,
+            summary: "Writes a machine's memory and devices to the lab and switches it off; Start goes on from there.",
+            subject: .machine, parameters: [], swiftExample: "Save(web)", luaExample: "web:save()"),
+        Word(
+            swift: "Reset", lua: "reset", group: .power,
+            summary: "Presses the reset button; a paused machine stays paused.", subject: .machine, parameters: [],
+            swiftExample: "Reset(web)", luaExample: "web:reset()"),
+        Word(
+            swift: "WaitForReboot", lua: "wait_for_reboot", group: .power,
+            summary: "Waits until the guest has restarted by itself, once more than was waited for.", subject: .machine,
+            parameters: [within], swiftExample: "WaitForReboot(web, within: .minutes(2))",
+            luaExample: "web:wait_for_reboot { within = \"2m\" }"),
     ]
 
     private static let time: [Word] = [
@@ -125,5 +147,10 @@ public enum Vocabulary {
             ],
             swiftExample: "WaitForConsole(web, \"ready\", within: .seconds(60))",
             luaExample: "web:wait_for_console(\"ready\", { within = \"60s\" })"),
+        Word(
+            swift: "Type", lua: "type", group: .guest,
+            summary: "Types a text on the guest's console; a line ends with \\n.", subject: .machine,
+            parameters: [.positional("text", "the text, at most 64 KiB")],
+            swiftExample: "Type(web, \"root\\n\")", luaExample: "web:type \"root\\n\""),
     ]
 }

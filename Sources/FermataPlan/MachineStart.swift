@@ -25,7 +25,10 @@ struct MachineStart {
             let doomed = doomed.map { OriginReturn.Doomed(id: $0.id, name: $0.name) }
             kinds = [
                 .returnToOrigin(
-                    definition.name, OriginReturn(machine: existing.id, origin: origin, deleting: doomed))
+                    definition.name,
+                    OriginReturn(
+                        machine: existing.id, origin: origin, deleting: doomed,
+                        discardsSaved: existing.state == .saved))
             ]
         case (.recreate, let existing?, _):
             kinds = [

@@ -44,15 +44,21 @@ extension Operation.Kind {
                     back.deleting.map {
                         ["id": .string($0.id.description), "name": .string($0.name.description)]
                     }),
-            ]
+            ].merging(back.discardsSaved ? ["discardsSaved": true] : [:]) { $1 }
         case .createOrigin(let name, let owner):
             ["do": "createOrigin", "machine": .string(name.description), "owner": owner.jsonValue]
         case .start(let name): Step(.start(name)).members
         case .shutDown(let name, let within, let orElse): Step(.shutDown(name, within: within, orElse: orElse)).members
         case .turnOff(let name): Step(.turnOff(name)).members
+        case .pause(let name): Step(.pause(name)).members
+        case .resume(let name): Step(.resume(name)).members
+        case .save(let name): Step(.save(name)).members
+        case .reset(let name): Step(.reset(name)).members
+        case .waitForReboot(let name, let within): Step(.waitForReboot(name, within: within)).members
         case .waitForConsole(let name, let text, let within): Step(.waitForConsole(name, text, within: within)).members
         case .run(let name, let command, let expect, let within):
             Step(.run(name, command, expect: expect, within: within)).members
+        case .type(let name, let text): Step(.type(name, text)).members
         case .checkpoint(let new):
             Step(.checkpoint(new.name, of: new.machine, replace: new.replacing, notes: new.notes)).members
                 .merging(["owner": new.owner.jsonValue, "withMemory": .bool(new.withMemory)]) { $1 }

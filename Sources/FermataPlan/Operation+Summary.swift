@@ -11,19 +11,25 @@ extension Operation {
         case .recreateMachine(let new, _):
             "delete machine \(new.definition.name) and create it again: \(new.definition.summary)"
         case .returnToOrigin(let name, let back):
-            "return \(name) to its origin"
+            "return \(name) to its origin" + (back.discardsSaved ? ", discard its saved memory" : "")
                 + (back.deleting.isEmpty
                     ? "" : ", delete " + back.deleting.map { $0.name.quoted }.joined(separator: ", "))
         case .createOrigin(let name, _): "hold the origin of \(name)"
         case .start(let name): "Start \(name)"
         case .shutDown(let name, let within, let orElse):
             "ShutDown \(name) within \(within)" + (orElse == .turnOff ? ", else turn it off" : "")
+        case .pause(let name): "Pause \(name)"
+        case .resume(let name): "Resume \(name)"
+        case .save(let name): step == nil ? "save \(name) if it still runs" : "Save \(name)"
+        case .reset(let name): "Reset \(name)"
+        case .waitForReboot(let name, let within): "WaitForReboot \(name) within \(within)"
         case .turnOff(let name): step == nil ? "turn off \(name) if it still runs" : "TurnOff \(name)"
         case .waitForConsole(let name, .plain(let text), let within):
             "WaitForConsole \(name) \(text.quoted) within \(within)"
         case .waitForConsole(let name, .pattern(let pattern), let within):
             "WaitForConsole \(name) pattern \(pattern.quoted) within \(within)"
         case .run(let name, let command, _, _): "Run \(name) \(command.summary)"
+        case .type(let name, let text): "Type \(name) \(text.quoted)"
         case .checkpoint(let new):
             "Checkpoint \(new.name.quoted) of \(new.machine)" + (new.withMemory ? " with memory" : "")
                 + (new.replacing ? ", replacing the one of that name" : "")

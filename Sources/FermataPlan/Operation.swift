@@ -8,7 +8,7 @@ public import FermataModel
 /// ```
 ///  preparation  createMachine, recreateMachine, returnToOrigin, createOrigin      for each machine of the recipe
 ///  step n       start ... apply                                                   one for each step of the recipe
-///  end          turnOff                                                           for each machine that may still run
+///  end          turnOff, save                                                     for each machine that may still run
 /// ```
 public struct Operation: Hashable, Sendable {
     /// What to do.
@@ -57,15 +57,16 @@ public struct Operation: Hashable, Sendable {
         /// Makes now equal to the origin, and deletes what the recipe will make again.
         ///
         /// Needs: the machine of that identity, off or saved, and its origin.
-        /// Effect: the machine is off, as on its first day; the checkpoints given are gone, all others stay.
+        /// Effect: the machine is off, as on its first day; what was saved of its memory and the checkpoints given are
+        /// gone, all other checkpoints stay.
         case returnToOrigin(MachineName, OriginReturn)
         /// Makes the disk-only checkpoint to which later runs return.
         ///
         /// Needs: a machine that was just made, off. Effect: now grows from the origin.
         case createOrigin(MachineName, owner: RecipeOwnership)
-        /// Starts a machine.
+        /// Starts a machine, or lets a saved one go on.
         ///
-        /// Needs: it is off. Effect: it runs.
+        /// Needs: it is off or saved. Effect: it runs.
         case start(MachineName)
         /// Asks the guest to power off, and waits.
         ///
@@ -74,8 +75,29 @@ public struct Operation: Hashable, Sendable {
         case shutDown(MachineName, within: TimeSpan, orElse: Action.ShutDownFallback)
         /// Cuts the power.
         ///
-        /// Needs: nothing; a machine that is off already is success. Effect: it is off.
+        /// Needs: nothing; a machine that is off already is success. Effect: it is off, and not saved.
         case turnOff(MachineName)
+        /// Holds a machine still.
+        ///
+        /// Needs: the machine runs. Effect: it is paused.
+        case pause(MachineName)
+        /// Lets a paused machine go on.
+        ///
+        /// Needs: it is paused. Effect: it runs.
+        case resume(MachineName)
+        /// Writes memory and devices to the lab.
+        ///
+        /// Needs: the machine runs or is paused; at the end of a run one that is off or saved is success.
+        /// Effect: it is saved.
+        case save(MachineName)
+        /// Presses the reset button.
+        ///
+        /// Needs: the machine runs or is paused. Effect: the guest starts anew; power state unchanged.
+        case reset(MachineName)
+        /// Waits until the guest has restarted by itself once more than was waited for.
+        ///
+        /// Needs: the machine runs. Effect: none.
+        case waitForReboot(MachineName, within: TimeSpan)
         /// Waits for text on the console after the last match.
         ///
         /// Needs: the machine runs. Effect: none.
@@ -84,6 +106,10 @@ public struct Operation: Hashable, Sendable {
         ///
         /// Needs: the machine runs. Effect: whatever the guest does.
         case run(MachineName, Action.Command, expect: Expectation, within: TimeSpan)
+        /// Types a text on the guest's console.
+        ///
+        /// Needs: the machine runs. Effect: whatever the guest does with it.
+        case type(MachineName, String)
         /// Holds a moment of a machine.
         ///
         /// Needs: no checkpoint of that name, or with `replacing` one that the new one supersedes.
@@ -104,8 +130,9 @@ public struct Operation: Hashable, Sendable {
         switch kind {
         case .createMachine(let new), .recreateMachine(let new, _): new.definition.name
         case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
-            .turnOff(let name), .waitForConsole(let name, _, _), .run(let name, _, _, _), .revert(let name, _),
-            .apply(_, of: let name):
+            .turnOff(let name), .pause(let name), .resume(let name), .save(let name), .reset(let name),
+            .waitForReboot(let name, _), .waitForConsole(let name, _, _), .run(let name, _, _, _), .type(let name, _),
+            .revert(let name, _), .apply(_, of: let name):
             name
         case .checkpoint(let new): new.machine
         }

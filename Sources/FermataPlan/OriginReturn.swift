@@ -11,12 +11,15 @@ public struct OriginReturn: Hashable, Sendable {
     public var origin: GUID
     /// The checkpoints to delete after the origin was applied, leaves first.
     public var deleting: [Doomed]
+    /// Whether the machine is saved, and its memory will be lost.
+    public var discardsSaved: Bool
 
     /// Makes a description.
-    public init(machine: GUID, origin: GUID, deleting: [Doomed]) {
+    public init(machine: GUID, origin: GUID, deleting: [Doomed], discardsSaved: Bool = false) {
         self.machine = machine
         self.origin = origin
         self.deleting = deleting
+        self.discardsSaved = discardsSaved
     }
 
     /// A checkpoint to delete.

@@ -6,7 +6,7 @@ public import FermataModel
 /// The plan as a document, `"format": "fermata-plan"`, `"version": 1`.
 ///
 /// ```
-/// {"format": "fermata-plan", "version": 1, "recipe": {"name", "digest"}, "atEnd": "off",
+/// {"format": "fermata-plan", "version": 1, "recipe": {"name", "digest"}, "atEnd": "off|saved",
 ///  "operations": [{"do": "createMachine", "number": 1, "phase": "preparation|step|end", "step", "at", "summary", ...}],
 ///  "machines": [{"machine", "fate", "before": {"checkpoints": [{"name", "parent", "memory", "marks"}], "now"}, "after"}],
 ///  "space": {"least", "most"}, "warnings": [...]}

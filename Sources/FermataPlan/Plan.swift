@@ -38,13 +38,16 @@ public struct Plan: Hashable, Sendable {
     public enum AtEnd: String, Hashable, Sendable, Codable, CaseIterable {
         /// They are turned off.
         case off
+        /// They are saved: their memory and devices lie in the lab, and a start goes on from there.
+        case saved
     }
 
     /// How much space a run takes besides what its guests write to their disks.
     public struct SpaceNeed: Hashable, Sendable {
         /// What it takes in any case: the boot files of new machines.
         public var least: ByteSize
-        /// What it takes when no page of memory is zero or repeated: boot files, and memory for each live checkpoint.
+        /// What it takes when no page of memory is zero or repeated: boot files, and memory for each live checkpoint
+        /// and each saved machine.
         public var most: ByteSize
 
         /// Makes an estimate.

@@ -25,7 +25,7 @@ public enum Planner {
         var rehearsal = Rehearsal(recipe: recipe, starts: starts)
         rehearsal.run(&findings)
 
-        let space = rehearsal.space
+        let space = rehearsal.space(atEnd)
         check(space, against: inventory.freeSpace, &findings)
         guard !findings.hasErrors else { throw PlanningErrors(findings.inOrder) }
         return Plan(

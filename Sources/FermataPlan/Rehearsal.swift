@@ -33,25 +33,29 @@ struct Rehearsal {
         }
     }
 
-    /// The operations that end the run.
+    /// The operations that end the run; what a step has saved stays saved.
     func ending(_ atEnd: Plan.AtEnd) -> [Operation] {
-        switch atEnd {
-        case .off:
-            machines.filter { $0.states != [.off] }.map {
-                Operation(.turnOff($0.name), phase: .end, at: $0.start.definition.at)
-            }
+        machines.filter(\.mayRun).map { machine in
+            let kind: Operation.Kind =
+                switch atEnd {
+                case .off: .turnOff(machine.name)
+                case .saved: .save(machine.name)
+                }
+            return Operation(kind, phase: .end, at: machine.start.definition.at)
         }
     }
 
     /// The space that the run takes besides the guests' own writes.
-    var space: Plan.SpaceNeed {
+    func space(_ atEnd: Plan.AtEnd) -> Plan.SpaceNeed {
         var files: [String: ByteSize] = [:]
         for machine in machines where machine.start.fate != .returnToOrigin {
             for file in machine.start.new.files { files[file.digest.description] = file.size }
         }
         let least = files.values.reduce(ByteSize(bytes: 0)) { $0.adding($1) }
         let most = machines.reduce(least) { sum, machine in
-            machine.moments.filter { !$0.isSuperseded && $0.states != [.off] }.reduce(sum) { sum, _ in
+            let held = machine.moments.count { !$0.isSuperseded && $0.states != [.off] }
+            let isSaved = machine.wasSaved || (atEnd == .saved && machine.mayRun)
+            return (0..<held + (isSaved ? 1 : 0)).reduce(sum) { sum, _ in
                 sum.adding(machine.start.definition.memory)
             }
         }
@@ -83,25 +87,22 @@ struct Rehearsal {
         _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
     ) -> Operation.Kind {
         let name = machines[index].name
+        if let rule = PowerRule(of: action) { change(rule, action, index, place, &findings) }
         switch action {
-        case .start:
-            need(.off, action, index, place, &findings)
-            set(.running, index, place)
-            return .start(name)
-        case .shutDown(_, let within, let orElse):
-            need(.running, action, index, place, &findings)
-            set(.off, index, place)
-            return .shutDown(name, within: within, orElse: orElse)
-        case .turnOff:
-            need(.running, action, index, place, &findings)
-            set(.off, index, place)
-            return .turnOff(name)
-        case .waitForConsole(_, let text, let within):
-            need(.running, action, index, place, &findings)
-            return .waitForConsole(name, text, within: within)
+        case .start: return .start(name)
+        case .shutDown(_, let within, let orElse): return .shutDown(name, within: within, orElse: orElse)
+        case .turnOff: return .turnOff(name)
+        case .pause: return .pause(name)
+        case .resume: return .resume(name)
+        case .save:
+            machines[index].wasSaved = true
+            return .save(name)
+        case .reset: return .reset(name)
+        case .waitForReboot(_, let within): return .waitForReboot(name, within: within)
+        case .waitForConsole(_, let text, let within): return .waitForConsole(name, text, within: within)
         case .run(_, let command, let expect, let within):
-            need(.running, action, index, place, &findings)
             return .run(name, command, expect: expect, within: within)
+        case .type(_, let text): return .type(name, text)
         case .checkpoint(let checkpoint, _, let replace, let notes):
             let replacing = hold(checkpoint, replace: replace, index, place, &findings)
             return .checkpoint(
@@ -118,28 +119,17 @@ struct Rehearsal {
         }
     }
 
-    private mutating func set(_ state: MachineState, _ index: Int, _ place: Place) {
-        machines[index].states = [state]
-        machines[index].since = place.at
-    }
-
-    /// Notes a mistake when the machine cannot be in a state; from then on it is.
-    private mutating func need(
-        _ state: MachineState, _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
+    /// Changes a machine's power as a step does; notes a mistake when it cannot be in any state that the step needs.
+    private mutating func change(
+        _ rule: PowerRule, _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
     ) {
-        defer { machines[index].states = [state] }
         let machine = machines[index]
-        guard !machine.states.contains(state) else { return }
-        let since = machine.since.map { ", since \($0)" } ?? ""
-        if state == .off {
-            findings.error(
-                .wrongState, place, "machine \(machine.name.quoted) is running already\(since)",
-                suggestion: "shut it down or turn it off first")
-        } else {
-            findings.error(
-                .wrongState, place, "\(action.word) needs a running machine, and \(machine.name.quoted) is off\(since)",
-                suggestion: "start it first")
-        }
+        let problem = rule.problem(of: action, on: machine.name, in: machine.states, since: machine.since)
+        if let problem { findings.error(.wrongState, place, problem.message, suggestion: problem.suggestion) }
+        // After a mistake the machine is what the author must have thought it was.
+        let before = problem == nil ? machine.states : Set(rule.changes.keys)
+        machines[index].states = Set(before.compactMap { rule.changes[$0] })
+        if rule.changes.contains(where: { $0.key != $0.value }) { machines[index].since = place.at }
     }
 
     /// Holds a moment, and tells whether it supersedes one of its name.
@@ -168,7 +158,7 @@ struct Rehearsal {
         findings.error(
             .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
             suggestion: hint(for: name, of: machine, after: place))
-        machines[index].states = [.off, .running]
+        machines[index].states = Set(MachineState.allCases)
     }
 
     /// What an author may have meant by a checkpoint that is not there.

@@ -10,6 +10,8 @@ struct RehearsedMachine {
     var states: Set<MachineState> = [.off]
     /// The step that last changed its power, for messages.
     var since: SourceLocation?
+    /// Whether a step has saved it.
+    var wasSaved: Bool = false
     /// What the run has held; the first is the origin.
     private(set) var moments: [Moment] = [Moment(name: nil, parent: nil, states: [.off], place: Place())]
     /// The moment from which now grows.
@@ -35,6 +37,9 @@ struct RehearsedMachine {
     }
 
     var name: MachineName { start.definition.name }
+
+    /// Whether it may have power at this point.
+    var mayRun: Bool { !states.isDisjoint(with: [.running, .paused]) }
 
     /// The names that can be applied at this point, in the order in which they were made.
     var names: [CheckpointName] {

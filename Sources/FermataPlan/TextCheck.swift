@@ -7,10 +7,13 @@ import FermataModel
 struct TextCheck {
     let place: Place
 
+    /// The most that is typed at once: what the channel holds for a guest that reads nothing.
+    static let longestTyping = 64 << 10
+
     func check(_ action: Action, _ findings: inout Findings) {
         switch action {
-        case .start, .turnOff, .revert, .apply: break
-        case .shutDown(_, let within, _): check(within, &findings)
+        case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply: break
+        case .shutDown(_, let within, _), .waitForReboot(_, let within): check(within, &findings)
         case .waitForConsole(_, let text, let within):
             check(text, &findings)
             check(within, &findings)
@@ -18,6 +21,14 @@ struct TextCheck {
             check(command, &findings)
             check(expect, &findings)
             check(within, &findings)
+        case .type(_, let text):
+            if text.isEmpty {
+                findings.error(.invalidText, place, "the text to type is empty")
+            } else if text.utf8.count > Self.longestTyping {
+                findings.error(
+                    .invalidText, place, "the text to type has \(text.utf8.count) bytes",
+                    suggestion: "type at most 64 KiB at once")
+            }
         case .checkpoint(_, _, _, let notes):
             let lines = notes?.unicodeScalars.lazy.filter { $0 != "\n" && $0 != "\t" }
             if let character = lines?.first(where: { $0.isControl }) {

@@ -41,6 +41,11 @@ import Testing
     @Test(arguments: Vocabulary.steps) func `a step stands without a machine where the table says so`(word: Word) throws
     {
         let script = call(word, on: "", options: "")
+        guard word.lua != "type" else {
+            // Without a machine it is Lua's own function.
+            #expect(try recorded("assert(type('x') == 'string')").steps.isEmpty)
+            return
+        }
         guard word.subject == .machineOrLab else {
             let sentence = "'\(word.lua)' is a step of one machine: write 'm:\(word.lua)(...)', where m is the machine"
             #expect(try mistake(script).message == sentence)
@@ -73,6 +78,6 @@ import Testing
             """
         let words = ["machine", "disk", "kernel", "recipe"] + Vocabulary.steps.map(\.lua)
         let expected = libraries.split(separator: " ").map(String.init) + words
-        #expect(lines == [expected.sorted().joined(separator: " ")])
+        #expect(lines == [Set(expected).sorted().joined(separator: " ")])
     }
 }

@@ -58,7 +58,11 @@ struct LuaPrinter {
 
     private mutating func arguments(_ action: Action) -> String {
         switch action {
-        case .start, .turnOff, .revert: return coin() ? "()" : "{}"
+        case .start, .turnOff, .pause, .resume, .save, .reset, .revert: return coin() ? "()" : "{}"
+        case .waitForReboot(_, let within):
+            let options = self.within(within)
+            return options.isEmpty && coin() ? "()" : "(\(table(options)))"
+        case .type(_, let typed): return call(text(typed), [])
         case .shutDown(_, let within, let orElse):
             var options = self.within(within)
             if orElse != .fail || coin() { options.append("or_else = \(text(Word.snakeCase(orElse.rawValue)))") }

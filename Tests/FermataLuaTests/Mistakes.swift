@@ -153,6 +153,18 @@ struct Mistake: CustomTestStringConvertible {
         Mistake(
             #"web:start { within = "1s" }"#, "lab.lua:2: error: unknown option 'within' of 'start', which takes none"),
         Mistake(#"web:turn_off { "x" }"#, "lab.lua:2: error: 'turn_off' takes no value, got one"),
+        Mistake(#"web:pause(1)"#, "lab.lua:2: error: 'pause' takes no argument, got an integer"),
+        Mistake(#"web:save "x""#, "lab.lua:2: error: 'save' takes no argument, got a string"),
+        Mistake(#"web:wait_for_reboot("60s")"#, "lab.lua:2: error: 'wait_for_reboot' takes no argument, got a string"),
+        Mistake(
+            #"web:wait_for_reboot { within = 5 }"#,
+            #"lab.lua:2: error: bad option 'within' of 'wait_for_reboot': expected a duration such as "60s" (units ms, s, m, h), got 5"#
+        ),
+        Mistake(
+            #"web:type(5)"#, "lab.lua:2: error: bad argument #1 to 'type': expected a text to type (a string), got 5"),
+        Mistake(
+            #"pause(web)"#,
+            "lab.lua:2: error: 'pause' is a step of one machine: write 'm:pause(...)', where m is the machine"),
         Mistake(#"web:shut_down("60s")"#, "lab.lua:2: error: 'shut_down' takes no argument, got a string"),
         Mistake(
             #"web:shut_down { within = 60 }"#,

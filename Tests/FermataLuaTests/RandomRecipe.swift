@@ -27,7 +27,13 @@ struct RandomRecipe {
     private mutating func action(_ machines: [MachineName]) -> Action {
         let anyone = maybe { machines.randomElement(using: &$0.generator) } ?? nil
         guard let machine = machines.randomElement(using: &generator) else { return moment(of: nil) }
-        switch Int.random(in: 0..<8, using: &generator) {
+        switch Int.random(in: 0..<14, using: &generator) {
+        case 8: return .pause(machine)
+        case 9: return .resume(machine)
+        case 10: return .save(machine)
+        case 11: return .reset(machine)
+        case 12: return .waitForReboot(machine, within: span())
+        case 13: return .type(machine, text())
         case 0: return .start(machine)
         case 1: return .turnOff(machine)
         case 2: return .shutDown(machine, within: span(), orElse: coin() ? .fail : .turnOff)

@@ -30,17 +30,27 @@ import struct FermataModel.Expectation
         "Start": Start(web).parts,
         "ShutDown": ShutDown(web, within: .seconds(30), orElse: .turnOff).parts,
         "TurnOff": TurnOff(web).parts,
+        "Pause": Pause(web).parts,
+        "Resume": Resume(web).parts,
+        "Save": Save(web).parts,
+        "Reset": Reset(web).parts,
+        "WaitForReboot": WaitForReboot(web, within: .minutes(2)).parts,
         "Checkpoint": Checkpoint("clean", of: web, notes: "freshly booted").parts,
         "Revert": Revert(web).parts,
         "Apply": Apply("clean", of: web).parts,
         "Run": Run(web, "cat index.html", expect: .output(contains: "hello")).parts,
         "WaitForConsole": WaitForConsole(web, "ready", within: .seconds(60)).parts,
+        "Type": Type(web, "root\n").parts,
     ]
 
     static let pairs: [Pair] = [
         Pair(#"web:shut_down()"#, ShutDown(web)),
         Pair(#"web:shut_down { within = "2m", or_else = "fail" }"#, ShutDown(web, within: .minutes(2))),
         Pair(#"web:shut_down({ or_else = "turn_off" })"#, ShutDown(web, orElse: .turnOff)),
+        Pair(#"web:wait_for_reboot()"#, WaitForReboot(web)),
+        Pair(#"web:wait_for_reboot { within = "5s" }"#, WaitForReboot(web, within: .seconds(5))),
+        Pair(#"web:type("ls\n")"#, Type(web, "ls\n")),
+        Pair(#"web:type { "\3" }"#, Type(web, "\u{3}")),
         Pair(#"web:wait_for_console "ready""#, WaitForConsole(web, "ready")),
         Pair(
             #"web:wait_for_console { "ready", within = "1500ms" }"#,
@@ -154,6 +164,7 @@ import struct FermataModel.Expectation
               web:checkpoint(("%s-%02d"):format(name:upper(), math.max(i, 2)))
             end
             assert(web.name == "web" and tostring(web) == "machine 'web'")
+            assert(type("x") == "string" and type(nil) == "nil" and type(web) == "userdata")
             """)
         let names = recipe.steps.map(\.action).compactMap { action -> String? in
             if case .checkpoint(let name, of: _, replace: _, notes: _) = action { name.description } else { nil }

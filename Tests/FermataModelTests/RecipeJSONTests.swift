@@ -173,6 +173,12 @@ import Testing
             document(step: #"{"do": "Run", "machine": "web", "shell": "a", "expect": {"exit": 1}}"#),
             "steps[0].expect: unknown field \"exit\""
         ),
+        (document(step: #"{"do": "Pause", "machine": "web", "within": 5}"#), "steps[0]: unknown field \"within\""),
+        (
+            document(step: #"{"do": "WaitForReboot", "machine": "web", "within": "2m"}"#),
+            "steps[0].within: expected a number of milliseconds, found \"2m\""
+        ),
+        (document(step: #"{"do": "Type", "machine": "web"}"#), "steps[0]: the field \"text\" is missing"),
         (
             document(step: #"{"do": "ShutDown", "machine": "web", "orElse": "panic"}"#),
             "steps[0].orElse: expected \"fail\" or \"turnOff\", found \"panic\""

@@ -89,6 +89,23 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
             "first-lab.lua:12: error: Run needs a running machine, and 'web' is off, since first-lab.lua:11; "
                 + "start it first"),
         WrongInput(
+            "typing nothing, or a book",
+            steps: [
+                .start("web"), .type("web", ""), .type("web", String(repeating: "x", count: 64 << 10)),
+                .type("web", String(repeating: "x", count: 64 << 10 | 1)), .waitForReboot("web", within: .seconds(0)),
+            ], Sample.empty,
+            "first-lab.lua:11: error: the text to type is empty",
+            "first-lab.lua:13: error: the text to type has 65537 bytes; type at most 64 KiB at once",
+            "first-lab.lua:14: error: the time to wait is 0; give it at least 1ms"),
+        WrongInput(
+            "after an impossible step the machine is what the step makes of it",
+            steps: [.resume("web"), .pause("web"), .start("web"), .save("web"), .save("web"), .start("web")],
+            Sample.empty,
+            "first-lab.lua:10: error: Resume needs a paused machine, and 'web' is off; start it instead",
+            "first-lab.lua:12: error: Start needs a machine that is off or saved, and 'web' is paused, since "
+                + "first-lab.lua:11; resume it, or turn it off first",
+            "first-lab.lua:14: error: machine 'web' is saved already, since first-lab.lua:13; start it first"),
+        WrongInput(
             "unknown machine", steps: [.start("wbe"), .start("zebra")], Sample.empty,
             "first-lab.lua:10: error: no machine 'wbe' in this recipe; did you mean 'web'?",
             "first-lab.lua:11: error: no machine 'zebra' in this recipe"),

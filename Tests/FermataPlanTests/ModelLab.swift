@@ -11,6 +11,8 @@ struct ModelLab {
     }
 
     private(set) var machines: [MachineName: Inventory.Machine] = [:]
+    /// The power state that each checkpoint holds.
+    private var held: [GUID: MachineState] = [:]
     private var clock: UInt8 = 0
 
     var inventory: Inventory {
@@ -39,11 +41,13 @@ struct ModelLab {
             create(new)
         case .recreateMachine(let new, let id):
             try require(machines[new.definition.name]?.id == id, "another machine stands there")
-            try require(machines[new.definition.name]?.state == .off, "it is not off")
+            try require(machines[new.definition.name].map(hasNoPower) == true, "it is not off")
             create(new)
         case .returnToOrigin(let name, let back):
             try change(name) { machine in
-                try require(machine.id == back.machine && machine.state == .off, "not that machine, off")
+                try require(machine.id == back.machine && hasNoPower(machine), "not that machine, off")
+                try require(back.discardsSaved == (machine.state == .saved), "discardsSaved is wrong")
+                machine.state = .off
                 try require(machine.tree[back.origin]?.isOrigin == true, "no origin")
                 machine.tree.now = back.origin
                 for doomed in back.deleting {
@@ -54,34 +58,41 @@ struct ModelLab {
         case .createOrigin(let name, let owner):
             try require(machines[name]?.tree.checkpoints.isEmpty == true, "the machine is not new")
             try hold("origin", of: name, owner: owner, isOrigin: true)
-        case .start(let name): try switchPower(of: name, from: .off, to: .running)
-        case .shutDown(let name, _, _): try switchPower(of: name, from: .running, to: .off)
+        case .start(let name): try switchPower(of: name, from: [.off, .saved], to: .running)
+        case .shutDown(let name, _, _): try switchPower(of: name, from: [.running], to: .off)
         case .turnOff(let name): try change(name) { $0.state = .off }
-        case .waitForConsole(let name, _, _), .run(let name, _, _, _):
-            try switchPower(of: name, from: .running, to: .running)
+        case .pause(let name): try switchPower(of: name, from: [.running], to: .paused)
+        case .resume(let name): try switchPower(of: name, from: [.paused], to: .running)
+        case .save(let name): try switchPower(of: name, from: [.running, .paused], to: .saved)
+        case .reset(let name): try switchPower(of: name, from: [.running, .paused], to: nil)
+        case .waitForConsole(let name, _, _), .run(let name, _, _, _), .waitForReboot(let name, _),
+            .type(let name, _):
+            try switchPower(of: name, from: [.running], to: nil)
         case .checkpoint(let new):
             let tree = machines[new.machine]?.tree
             let old = tree?.checkpoints.first { $0.name == new.name && !$0.isOrigin }
             try require((old != nil) == new.replacing, "replacing is \(new.replacing)")
-            try require((machines[new.machine]?.state == .running) == new.withMemory, "withMemory is wrong")
+            try require((machines[new.machine]?.state != .off) == new.withMemory, "withMemory is wrong")
             try hold(new.name, of: new.machine, owner: new.owner, isOrigin: false)
             if let old { try change(new.machine) { remove(old.id, from: &$0.tree) } }
         case .revert(let name, let target):
+            let held = held
             try change(name) { machine in
                 guard let now = machine.tree.now, let checkpoint = machine.tree[now] else {
                     throw Refusal(description: "nothing to revert to")
                 }
                 try require(checkpoint.isOrigin ? target == nil : target == checkpoint.name, "goes elsewhere")
-                machine.state = checkpoint.hasMemory ? .running : .off
+                machine.state = held[now]
             }
         case .apply(let checkpoint, let name):
+            let held = held
             try change(name) { machine in
                 let found = machine.tree.checkpoints.filter { $0.name == checkpoint && !$0.isOrigin }
                 guard let target = found.first, found.count == 1 else {
                     throw Refusal(description: "\(found.count) checkpoints of that name")
                 }
                 machine.tree.now = target.id
-                machine.state = target.hasMemory ? .running : .off
+                machine.state = held[target.id]
             }
         }
     }
@@ -98,19 +109,23 @@ struct ModelLab {
         clock &+= 1
         let id = Sample.id(clock)
         let time = Int64(clock)
+        held[id] = machines[machine]?.state
         try change(machine) { machine in
             machine.tree.checkpoints.append(
                 CheckpointTree.Checkpoint(
                     id: id, name: name, parent: machine.tree.now, kind: isOrigin ? .diskOnly : .standard,
-                    hasMemory: machine.state == .running, time: time, owner: owner, isOrigin: isOrigin))
+                    hasMemory: machine.state != .off, time: time, owner: owner, isOrigin: isOrigin))
             machine.tree.now = id
         }
     }
 
-    private mutating func switchPower(of name: MachineName, from old: MachineState, to new: MachineState) throws {
+    private mutating func switchPower(
+        of name: MachineName, from old: Set<MachineState>, to new: MachineState?
+    ) throws {
         try change(name) { machine in
-            try require(machine.state == old, "the machine is \(String(describing: machine.state)), not \(old)")
-            machine.state = new
+            let state = machine.state ?? .off
+            try require(old.contains(state), "the machine is \(state), not \(old)")
+            machine.state = new ?? state
         }
     }
 
@@ -119,6 +134,10 @@ struct ModelLab {
         try body(&machine)
         machines[name] = machine
     }
+}
+
+private func hasNoPower(_ machine: Inventory.Machine) -> Bool {
+    machine.state == .off || machine.state == .saved
 }
 
 private func require(_ condition: Bool, _ message: String) throws {

@@ -80,6 +80,40 @@ import Testing
         #expect(plan.operations.filter { $0.phase == .end }.map(\.kind) == [.turnOff("db")])
     }
 
+    @Test func `machines that may still run are saved at the end when that is asked for`() throws {
+        let names: [MachineName] = ["runs", "paused", "saved", "off"]
+        let machines = names.map { MachineDefinition(name: $0, disks: [.init(name: "a", size: .mebibytes(1))]) }
+        let recipe = Sample.recipe(
+            [.start("runs"), .start("paused"), .pause("paused"), .start("saved"), .save("saved")], machines: machines)
+        for (atEnd, expected) in [
+            (Plan.AtEnd.off, [Operation.Kind.turnOff("runs"), .turnOff("paused")]),
+            (.saved, [.save("runs"), .save("paused")]),
+        ] {
+            let plan = try Planner.plan(recipe, with: Sample.empty, atEnd: atEnd)
+            #expect(plan.atEnd == atEnd && plan.json.contains("\"atEnd\": \"\(atEnd)\""))
+            #expect(plan.operations.filter { $0.phase == .end }.map(\.kind) == expected)
+            #expect(plan.space.most == .mebibytes(atEnd == .saved ? 3 * 256 : 256))
+        }
+        let plan = try Planner.plan(recipe, with: Sample.empty, atEnd: .saved)
+        #expect(plan.description.contains("At the end\n 14  save runs if it still runs\n"), "\(plan)")
+    }
+
+    @Test func `a run that returns a saved machine to its origin says that its memory is lost`() throws {
+        var used = Sample.used
+        used.machines[0].state = .saved
+        let plan = try Planner.plan(Sample.firstLab, with: used)
+        guard case .returnToOrigin("web", let back)? = plan.operations.first?.kind else {
+            Issue.record("the plan begins with \(String(describing: plan.operations.first))")
+            return
+        }
+        #expect(back.discardsSaved)
+        #expect(
+            plan.operations[0].summary
+                == "return web to its origin, discard its saved memory, delete 'stopped', 'fixed', 'clean'")
+        #expect(plan.json.contains("\"discardsSaved\": true"))
+        #expect(!(try Planner.plan(Sample.firstLab, with: Sample.used)).json.contains("discardsSaved"))
+    }
+
     @Test func `a revert goes to the checkpoint that replaced its own`() throws {
         let recipe = Sample.recipe([
             .checkpoint("a", of: nil, replace: false, notes: nil),
@@ -110,7 +144,7 @@ import Testing
         var inventory = Sample.empty
         inventory.freeSpace = .mebibytes(100)
         let plan = try Planner.plan(Sample.firstLab, with: inventory)
-        #expect(plan.space == Plan.SpaceNeed(least: .mebibytes(12), most: .mebibytes(12 + 2 * 256)))
+        #expect(plan.space == Plan.SpaceNeed(least: .mebibytes(12), most: .mebibytes(12 + 4 * 256)))
         #expect(plan.warnings.map(\.code) == [.space])
         inventory.freeSpace = .mebibytes(11)
         #expect(throws: PlanningErrors.self) { try Planner.plan(Sample.firstLab, with: inventory) }

@@ -43,7 +43,13 @@ struct RandomRecipe {
         let machine = generator.pick(machines, or: "a")
         let named: MachineName? = generator.chance(80) ? machine : nil
         let name = generator.pick(RandomRecipe.names, or: "one")
-        switch Int.random(in: 0..<9, using: &generator) {
+        switch Int.random(in: 0..<15, using: &generator) {
+        case 9: return .pause(machine)
+        case 10: return .resume(machine)
+        case 11: return .save(machine)
+        case 12: return .reset(machine)
+        case 13: return .waitForReboot(machine, within: .seconds(1))
+        case 14: return .type(machine, "x")
         case 0: return .start(machine)
         case 1: return .shutDown(machine, within: .seconds(1), orElse: .fail)
         case 2: return .turnOff(machine)
@@ -111,7 +117,13 @@ struct RandomRecipe {
 
     private mutating func wildAction() -> Action {
         let within = TimeSpan.milliseconds(number())
-        switch Int.random(in: 0..<8, using: &generator) {
+        switch Int.random(in: 0..<14, using: &generator) {
+        case 8: return .pause(machine())
+        case 9: return .resume(machine())
+        case 10: return .save(machine())
+        case 11: return .reset(machine())
+        case 12: return .waitForReboot(machine(), within: within)
+        case 13: return .type(machine(), text())
         case 0: return .start(machine())
         case 1: return .shutDown(machine(), within: within, orElse: generator.chance(50) ? .fail : .turnOff)
         case 2: return .turnOff(machine())

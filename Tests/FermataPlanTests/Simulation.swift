@@ -3,12 +3,13 @@
 
 import FermataModel
 
-/// A second opinion on recipes: it does each step with booleans and dictionaries and stops at the first mistake.
+/// A second opinion on recipes: it does each step with letters and dictionaries and stops at the first mistake.
 struct Simulation {
     private struct Machine {
-        var isOn = false
+        /// `o` off, `r` running, `p` paused, `s` saved.
+        var power: Character = "o"
         /// The state of each checkpoint; the origin has no name.
-        var checkpoints: [CheckpointName?: Bool] = [nil: false]
+        var checkpoints: [CheckpointName?: Character] = [nil: "o"]
         /// The checkpoint to which a revert goes.
         ///
         /// One that was replaced stands for the one that replaced it, since
@@ -36,21 +37,35 @@ struct Simulation {
         else { return false }
         switch action {
         case .start:
-            if machine.isOn { return false }
-            machine.isOn = true
-        case .shutDown, .turnOff:
-            if !machine.isOn { return false }
-            machine.isOn = false
-        case .run, .waitForConsole:
-            if !machine.isOn { return false }
+            if "rp".contains(machine.power) { return false }
+            machine.power = "r"
+        case .shutDown:
+            if machine.power != "r" { return false }
+            machine.power = "o"
+        case .turnOff:
+            if machine.power == "o" { return false }
+            machine.power = "o"
+        case .pause:
+            if machine.power != "r" { return false }
+            machine.power = "p"
+        case .resume:
+            if machine.power != "p" { return false }
+            machine.power = "r"
+        case .save:
+            if "os".contains(machine.power) { return false }
+            machine.power = "s"
+        case .reset:
+            if "os".contains(machine.power) { return false }
+        case .run, .waitForConsole, .waitForReboot, .type:
+            if machine.power != "r" { return false }
         case .checkpoint(let name, _, let replace, _):
             if machine.checkpoints[name] != nil, !replace { return false }
-            machine.checkpoints[name] = machine.isOn
+            machine.checkpoints[name] = machine.power
             machine.parent = name
-        case .revert: machine.isOn = machine.checkpoints[machine.parent] ?? false
+        case .revert: machine.power = machine.checkpoints[machine.parent] ?? "o"
         case .apply(let name, _):
-            guard let isOn = machine.checkpoints[name] else { return false }
-            machine.isOn = isOn
+            guard let power = machine.checkpoints[name] else { return false }
+            machine.power = power
             machine.parent = name
         }
         machines[name] = machine

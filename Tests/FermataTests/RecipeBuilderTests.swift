@@ -33,6 +33,14 @@ import struct FermataModel.SourceLocation
             Apply("clean", of: web)
             Apply("clean")
             ShutDown(web, within: .minutes(1), orElse: .turnOff)
+            Pause(web)
+            Reset(web)
+            Resume(web)
+            WaitForReboot(web, within: .minutes(2))
+            WaitForReboot(web)
+            Type(web, "root\n")
+            Save(web)
+            Start(web)
             ShutDown(web)
             TurnOff(web)
         }
@@ -57,6 +65,14 @@ import struct FermataModel.SourceLocation
                 .apply("clean", of: "web"),
                 .apply("clean", of: nil),
                 .shutDown("web", within: .minutes(1), orElse: .turnOff),
+                .pause("web"),
+                .reset("web"),
+                .resume("web"),
+                .waitForReboot("web", within: .seconds(120)),
+                .waitForReboot("web", within: .seconds(60)),
+                .type("web", "root\n"),
+                .save("web"),
+                .start("web"),
                 .shutDown("web", within: .seconds(60), orElse: .fail),
                 .turnOff("web"),
             ].map { Step($0) })
@@ -69,6 +85,12 @@ import struct FermataModel.SourceLocation
             Start(web)
             ShutDown(web, within: .seconds(1), orElse: .turnOff)
             TurnOff(web)
+            Pause(web)
+            Resume(web)
+            Save(web)
+            Reset(web)
+            WaitForReboot(web, within: .seconds(6))
+            Type(web, "a")
             WaitForConsole(web, "a", within: .seconds(2))
             WaitForConsole(web, pattern: "a", within: .seconds(3))
             Run(web, "a", expect: .exitCode(1), within: .seconds(4))
@@ -81,6 +103,12 @@ import struct FermataModel.SourceLocation
             Start("web")
             ShutDown("web", within: .seconds(1), orElse: .turnOff)
             TurnOff("web")
+            Pause("web")
+            Resume("web")
+            Save("web")
+            Reset("web")
+            WaitForReboot("web", within: .seconds(6))
+            Type("web", "a")
             WaitForConsole("web", "a", within: .seconds(2))
             WaitForConsole("web", pattern: "a", within: .seconds(3))
             Run("web", "a", expect: .exitCode(1), within: .seconds(4))
@@ -93,6 +121,12 @@ import struct FermataModel.SourceLocation
             .start("web"),
             .shutDown("web", within: .seconds(1), orElse: .turnOff),
             .turnOff("web"),
+            .pause("web"),
+            .resume("web"),
+            .save("web"),
+            .reset("web"),
+            .waitForReboot("web", within: .seconds(6)),
+            .type("web", "a"),
             .waitForConsole("web", .plain("a"), within: .seconds(2)),
             .waitForConsole("web", .pattern("a"), within: .seconds(3)),
             .run("web", .shell("a"), expect: Expectation(exitCode: 1), within: .seconds(4)),

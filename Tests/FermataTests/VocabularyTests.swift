@@ -13,8 +13,14 @@ import struct FermataModel.Expectation
         .start("web"),
         .shutDown("web", within: .seconds(1), orElse: .turnOff),
         .turnOff("web"),
+        .pause("web"),
+        .resume("web"),
+        .save("web"),
+        .reset("web"),
+        .waitForReboot("web", within: .seconds(1)),
         .waitForConsole("web", .plain("a"), within: .seconds(1)),
         .run("web", .shell("a"), expect: Expectation(exitCode: 1), within: .seconds(1)),
+        .type("web", "a"),
         .checkpoint("a", of: "web", replace: true, notes: "b"),
         .revert("web"),
         .apply("a", of: "web"),
@@ -26,16 +32,22 @@ import struct FermataModel.Expectation
         case .start: 0
         case .shutDown: 1
         case .turnOff: 2
-        case .waitForConsole: 3
-        case .run: 4
-        case .checkpoint: 5
-        case .revert: 6
-        case .apply: 7
+        case .pause: 3
+        case .resume: 4
+        case .save: 5
+        case .reset: 6
+        case .waitForReboot: 7
+        case .waitForConsole: 8
+        case .run: 9
+        case .type: 10
+        case .checkpoint: 11
+        case .revert: 12
+        case .apply: 13
         }
     }
 
     @Test func `the words that are steps are the cases of Action`() {
-        #expect(VocabularyTests.actions.map(place) == Array(0...7))
+        #expect(VocabularyTests.actions.map(place) == Array(0...13))
         #expect(Set(Vocabulary.steps.map(\.swift)) == Set(VocabularyTests.actions.map(\.word)))
         #expect(Set(Vocabulary.words.map(\.swift)).count == Vocabulary.words.count)
     }

@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Starts a machine that is off.
+/// Starts a machine that is off, or lets a saved one go on.
 public struct Start: Hashable, Sendable, RecipeComponent {
     /// The step.
     public let parts: [RecipePart]

@@ -29,7 +29,7 @@ package struct StoreOption: ParsableArguments {
 package struct EndOption: ParsableArguments {
     @Option(
         name: .customLong("at-end"),
-        help: ArgumentHelp("What machines that still run at the end become: off.", valueName: "state"))
+        help: ArgumentHelp("What machines that still run at the end become: off, or saved.", valueName: "state"))
     var text: String = Plan.AtEnd.off.rawValue
 
     /// Makes an option that is not set.
