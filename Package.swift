@@ -59,8 +59,9 @@ let package = Package(
         layer("FermataEngine", ["FermataModel", "VirtualDisk", "BlockStorage", "CFiles", "Hashing", system, logging]),
 
         // Layer 3: the one place where plans meet machines, and the machines.
-        layer("FermataExecutor", ["FermataModel", "FermataPlan", "FermataEngine", "Hashing", system, logging]),
         .target(name: "CSpawn"),
+        layer(
+            "FermataExecutor", ["FermataModel", "FermataPlan", "FermataEngine", "CSpawn", "Hashing", system, logging]),
         layer(
             "QEMUDriver",
             [

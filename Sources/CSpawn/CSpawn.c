@@ -20,8 +20,8 @@ struct failure {
     int step;
 };
 
-static const char *const steps[] = {"setsid", "prctl", "parent", "dup", "open /dev/null", "close_range", "exec"};
-enum step { STEP_SETSID, STEP_PRCTL, STEP_PARENT, STEP_DUP, STEP_NULL, STEP_CLOSE, STEP_EXEC };
+static const char *const steps[] = {"setsid", "prctl", "parent", "dup", "open /dev/null", "close_range", "exec", "fork"};
+enum step { STEP_SETSID, STEP_PRCTL, STEP_PARENT, STEP_DUP, STEP_NULL, STEP_CLOSE, STEP_EXEC, STEP_FORK };
 
 _Noreturn static void fail(int report, enum step step) {
     struct failure failure = {.error = errno, .step = step};
@@ -38,6 +38,24 @@ static void close_from(int first, int report) {
     for (rlim_t descriptor = (rlim_t)first; descriptor < limit.rlim_cur; descriptor++) { close((int)descriptor); }
 }
 
+// Ends the child, its own child going on: nobody has to wait for that one.
+static void leave_parent(int report) {
+    const pid_t child = fork();
+    if (child < 0) { fail(report, STEP_FORK); }
+    if (child > 0) { _exit(0); }
+    if (chdir("/") != 0) { fail(report, STEP_FORK); }
+}
+
+static void die_with(pid_t parent, int report) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) { fail(report, STEP_PRCTL); }
+    // A parent that died before the call above sends no signal any more.
+    if (getppid() != parent) {
+        errno = ESRCH;
+        fail(report, STEP_PARENT);
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) { fail(report, STEP_PRCTL); }
+}
+
 // Only async-signal-safe calls: the parent has many threads.
 _Noreturn static void become(const struct fermata_spawn *request, pid_t parent, int report, int *moved) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -47,13 +65,11 @@ _Noreturn static void become(const struct fermata_spawn *request, pid_t parent, 
     sigprocmask(SIG_SETMASK, &none, NULL);
 
     if (setsid() < 0) { fail(report, STEP_SETSID); }
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) { fail(report, STEP_PRCTL); }
-    // A parent that died before the call above sends no signal any more.
-    if (getppid() != parent) {
-        errno = ESRCH;
-        fail(report, STEP_PARENT);
+    if (request->detached) {
+        leave_parent(report);
+    } else {
+        die_with(parent, report);
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) { fail(report, STEP_PRCTL); }
 
     // Everything goes above all target numbers first, so that no target overwrites a source.
     const int count = (int)request->descriptor_count;
@@ -117,8 +133,9 @@ pid_t fermata_spawn(const struct fermata_spawn *request, const char **step) {
     } while (count < 0 && errno == EINTR);
     close(report[0]);
     // Nothing in the pipe: exec closed it, or the child was killed, which who waits for it will see.
-    if (count != sizeof failure) { return child; }
+    if (count != sizeof failure && !request->detached) { return child; }
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    if (count != sizeof failure) { return 0; }
     *step = steps[failure.step];
     errno = failure.error;
     return -1;

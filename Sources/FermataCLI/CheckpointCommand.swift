@@ -6,7 +6,10 @@ import ArgumentParser
 /// `fermata checkpoint`, also `fermata snapshot`.
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
-        commandName: "checkpoint", abstract: "Look at checkpoints.",
-        subcommands: [CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self],
+        commandName: "checkpoint", abstract: "Hold moments of machines, come back to them, and look at them.",
+        subcommands: [
+            CheckpointCreateCommand.self, CheckpointApplyCommand.self, CheckpointRevertCommand.self,
+            CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self,
+        ],
         aliases: ["snapshot"])
 }

@@ -46,11 +46,6 @@ struct LabReading: ParsableArguments {
     }
 }
 
-extension MachineFolder {
-    /// What the machine is doing, as far as its lock tells.
-    var state: MachineState { isInUse ? .running : .off }
-}
-
 extension DiskFile {
     /// The disk as a JSON object with absolute paths.
     var jsonValue: JSON {

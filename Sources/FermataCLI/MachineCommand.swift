@@ -6,6 +6,10 @@ import ArgumentParser
 /// `fermata vm`.
 struct MachineCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
-        commandName: "vm", abstract: "Look at machines.",
-        subcommands: [MachineListCommand.self, MachineShowCommand.self])
+        commandName: "vm", abstract: "Make machines, look at them, and act on them.",
+        subcommands: [
+            MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
+            MachineShutDownCommand.self, MachineTurnOffCommand.self, MachineResetCommand.self,
+            MachineDeleteCommand.self, MachineHostCommand.self,
+        ])
 }

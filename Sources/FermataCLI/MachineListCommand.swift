@@ -4,6 +4,7 @@
 import ArgumentParser
 import Fermata
 import FermataEngine
+import FermataExecutor
 import FermataModel
 
 /// `fermata vm list`.
@@ -14,7 +15,13 @@ struct MachineListCommand: AsyncParsableCommand {
     @OptionGroup var reading: LabReading
 
     func run() async throws {
-        let machines = try reading.lab().machines().map { (id: try $0.identity(), name: $0.name, state: $0.state) }
+        let lab = try reading.lab().reachable
+        let folders = try lab.folder.machines()
+        let states = try await withThrowingTaskGroup(of: (MachineName, MachineState).self) { group in
+            for folder in folders { group.addTask { (folder.name, try await lab.status(of: folder.name).state) } }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        let machines = try folders.map { (id: try $0.identity(), name: $0.name, state: states[$0.name] ?? .off) }
         let values = machines.map { machine -> JSON in
             [
                 "id": .string(machine.id.description), "name": .string(machine.name.description),

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Fermata
 import FermataEngine
+import FermataExecutor
 import FermataModel
 import SystemPackage
 
@@ -19,12 +20,13 @@ struct MachineShowCommand: AsyncParsableCommand {
 
     func run() async throws {
         let record = try reading.machine(name)
+        let status = try await record.folder.lab.reachable.status(of: record.folder.name)
         let disks = try record.diskFiles(of: record.now)
         let tree = record.tree.listed
         var members: [String: JSON] = [
             "id": .string(record.id.description),
             "name": .string(record.folder.name.description),
-            "state": .string(record.folder.state.rawValue),
+            "state": .string(status.state.rawValue),
             "memory": .integer(record.now.memory),
             "processors": .integer(record.now.processors),
             "disks": .array(disks.map(\.jsonValue)),
@@ -38,18 +40,22 @@ struct MachineShowCommand: AsyncParsableCommand {
                 "arguments": .string(boot.arguments),
             ])
         }
+        members["reason"] = status.reason.map { .string($0) }
+        members["activity"] = status.activity.map { .string($0) }
         members["recipe"] = record.now.owner.map { .string($0.recipe) }
-        try reading.print("fermata-machine", members, text: text(record, tree, disks))
+        try reading.print("fermata-machine", members, text: text(record, status, tree, disks))
     }
 
     private func file(_ digest: String, of record: MachineRecord) -> String {
         record.folder.lab.boot.appending(digest).string
     }
 
-    private func text(_ record: MachineRecord, _ tree: CheckpointTree, _ disks: [DiskFile]) -> String {
+    private func text(
+        _ record: MachineRecord, _ status: MachineStatus, _ tree: CheckpointTree, _ disks: [DiskFile]
+    ) -> String {
         var rows = [
             ["name", record.folder.name.description], ["id", record.id.description],
-            ["state", record.folder.state.rawValue], ["memory", ByteSize(bytes: record.now.memory).description],
+            ["state", status.sentence], ["memory", ByteSize(bytes: record.now.memory).description],
             ["processors", "\(record.now.processors)"],
         ]
         if let boot = record.now.boot {
@@ -66,5 +72,13 @@ struct MachineShowCommand: AsyncParsableCommand {
             }
         }
         return table(rows)
+    }
+}
+
+extension MachineStatus {
+    /// The state, why, and what is under way: `paused: the host's disk is full`.
+    fileprivate var sentence: String {
+        state.rawValue + (reason.map { ": \($0.shortened(to: 400))" } ?? "")
+            + (activity.map { " (\($0.shortened(to: 100)) is under way)" } ?? "")
     }
 }

@@ -22,10 +22,16 @@ public struct Lab: Sendable {
     public let hypervisor: any Hypervisor
     /// How restores are done.
     public let settings: HostSettings
+    /// What hosts machines that are to outlive this process.
+    public var hostCommand: HostCommand
 
     /// Names a lab by the absolute path of its folder.
-    public init(at path: FilePath, hypervisor: any Hypervisor, settings: HostSettings = HostSettings()) {
+    public init(
+        at path: FilePath, hypervisor: any Hypervisor, settings: HostSettings = HostSettings(),
+        hostCommand: HostCommand = HostCommand()
+    ) {
         folder = LabFolder(path)
+        self.hostCommand = hostCommand
         self.hypervisor = hypervisor
         self.settings = settings
     }
@@ -80,11 +86,6 @@ public struct Lab: Sendable {
         let lab = try LabFolder.create(folder.path)
         let machine = try lab.createMachine(definition, file: { files.pushing(FilePath($0)) })
         return MachineHandle(hosting: try MachineHost(of: machine, hypervisor: hypervisor, settings: settings))
-    }
-
-    /// Deletes a machine with all its checkpoints.
-    public func delete(_ name: MachineName) throws(EngineError) {
-        try LabFolder.open(folder.path).deleteMachine(name)
     }
 }
 

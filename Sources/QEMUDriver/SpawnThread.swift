@@ -71,7 +71,7 @@ final class SpawnThread: Sendable {
                 var spawn = unsafe fermata_spawn(
                     path: path, arguments: arguments.pointer, environment: environment.pointer,
                     descriptors: descriptors.baseAddress, descriptor_count: descriptors.count,
-                    standard_error: request.standardError.raw)
+                    standard_error: request.standardError.raw, detached: 0)
                 return unsafe fermata_spawn(&spawn, &step)
             }
         }

@@ -6,8 +6,11 @@ import Testing
 
 @Suite struct HelpTests {
     @Test(arguments: [
-        [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["checkpoint"], ["checkpoint", "list"],
-        ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"], ["disk", "create"],
+        [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["vm", "create"],
+        ["vm", "start"], ["vm", "shut-down"], ["vm", "turn-off"], ["vm", "reset"], ["vm", "delete"],
+        ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "apply"], ["checkpoint", "revert"],
+        ["checkpoint", "list"], ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"],
+        ["disk", "create"],
         ["disk", "serve"], ["disk", "merge"], ["disk", "convert"], ["disk", "check"], ["disk", "map"],
         ["disk", "diff"], ["disk", "resize"], ["disk", "compact"], ["disk", "set-parent"],
     ])

@@ -21,11 +21,13 @@ struct fermata_spawn {
     size_t descriptor_count;
     /// The descriptor that it gets as its standard error.
     int standard_error;
+    /// Whether it is to outlive the calling process, as a child of nobody, instead of dying with it.
+    int detached;
 };
 
-/// Starts the program: a session of its own, no new privileges, SIGKILL when the calling *thread* ends, standard input
-/// and output at /dev/null. Returns its process id, or -1 with errno set when it could not be started; `step` then
-/// names the call that failed.
+/// Starts the program: a session of its own, standard input and output at /dev/null, and unless it is detached no new
+/// privileges, and SIGKILL when the calling *thread* ends. Returns its process id (0 when it is detached, and nobody's
+/// child), or -1 with errno set when it could not be started; `step` then names the call that failed.
 pid_t fermata_spawn(const struct fermata_spawn *request, const char **step);
 
 /// Waits until the child has ended, without reaping it. Returns 0, or -1 with errno set.

@@ -24,4 +24,9 @@ package enum ProgramOutput {
     package static func message(_ text: String) {
         _ = try? FileDescriptor.standardError.writeAll(Array("\(text)\n".utf8))
     }
+
+    /// Writes a question, to be answered on its line.
+    package static func question(_ text: String) {
+        _ = try? FileDescriptor.standardError.writeAll(Array("\(name): \(text)".utf8))
+    }
 }

@@ -54,7 +54,7 @@ public final class Console: Sendable {
     /// Removes the logs of a machine that is gone.
     static func removeLogs(of machine: GUID, in lab: LabFolder) throws(EngineError) {
         let log = lab.consoleLog(machine)
-        for file in [log, older(log), lab.processLog(machine)] { try FileSystem.remove(file) }
+        for file in [log, older(log), lab.processLog(machine), lab.hostLog(machine)] { try FileSystem.remove(file) }
     }
 
     private static func openLog(_ path: FilePath) throws -> FileDescriptor {

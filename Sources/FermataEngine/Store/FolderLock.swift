@@ -23,9 +23,10 @@ final class FolderLock: Sendable {
                 throw EngineError(.notFound, "\(what) cannot be opened: \(folder): \(Errno(rawValue: errno))")
             }
             guard Self.lock(descriptor) else {
+                let holder = LockHolder(of: descriptor)?.description ?? "another process"
                 close(descriptor)
                 throw EngineError(
-                    .busy, "\(what) is in use by another process; wait for it to end, or turn the machine off there")
+                    .busy, "\(what) is in use by \(holder); wait for it to end, or turn the machine off there")
             }
             // Who had the lock before may have put another folder there, whose lock is another one.
             if Self.isSame(descriptor, as: folder) {

@@ -52,6 +52,9 @@ public struct LabFolder: Hashable, Sendable {
     /// What a machine's process wrote as messages.
     public func processLog(_ machine: GUID) -> FilePath { cache.appending("\(machine).log") }
 
+    /// What the process that hosts a machine wrote as messages.
+    public func hostLog(_ machine: GUID) -> FilePath { cache.appending("\(machine).host.log") }
+
     /// The machines, in the order of their names: every folder with a `Virtual Machines` folder inside.
     public func machines() throws(EngineError) -> [MachineFolder] {
         try FileSystem.entries(of: path)

@@ -11,8 +11,8 @@ import SystemPackage
 final class ControlClient: Sendable {
     /// The longest answer: a command's output, both streams, in base 64.
     static let longestLine = 64 << 20
-    /// How long the host may take to say who it is, in milliseconds.
-    private static let patience = 5000
+    /// How long the host may take to say who it is.
+    static let patience: Duration = .seconds(10)
 
     private struct State {
         var next: UInt64 = 1
@@ -31,8 +31,10 @@ final class ControlClient: Sendable {
     /// Takes a connection over, and waits until the host has said who it is.
     ///
     /// - Returns: nil when the host let the connection go first: it is ending, or has too many clients.
-    init?(_ socket: ControlSocket, to machine: MachineName) throws(EngineError) {
-        socket.limitReceiving(milliseconds: Self.patience)
+    init?(
+        _ socket: ControlSocket, to machine: MachineName, within limit: Duration = patience
+    ) throws(EngineError) {
+        socket.limitReceiving(milliseconds: Int(limit.wholeMilliseconds))
         let answer: Result<ControlGreeting, EngineError>?
         do throws(ControlViolation) {
             answer = try Self.answer(from: socket)

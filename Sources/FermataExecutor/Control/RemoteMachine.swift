@@ -23,10 +23,13 @@ public final class RemoteMachine: MachineControl {
 
     /// Connects to the process that hosts a machine.
     ///
+    /// - Parameter limit: how long the host may take to say who it is.
     /// - Returns: nil when there is none that listens.
-    public convenience init?(connectingTo folder: MachineFolder) throws(EngineError) {
+    public convenience init?(
+        connectingTo folder: MachineFolder, within limit: Duration = .seconds(10)
+    ) throws(EngineError) {
         guard let socket = try ControlAddress(of: folder, makingFolder: false)?.connect(),
-            let client = try ControlClient(socket, to: folder.name)
+            let client = try ControlClient(socket, to: folder.name, within: limit)
         else { return nil }
         self.init(client, folder: folder)
     }

@@ -1,0 +1,40 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Fermata
+import FermataEngine
+import FermataExecutor
+import FermataModel
+
+/// What `apply` and `revert` have in common.
+struct RestoreOptions: ParsableArguments {
+    @OptionGroup var discard: DiscardOption
+
+    @Option(help: ArgumentHelp("Hold this moment first, so that nothing is lost.", valueName: "name"))
+    var checkpointFirst: String?
+
+    mutating func validate() throws {
+        guard let checkpointFirst, let problem = CheckpointName(checkpointFirst).problem else { return }
+        throw ValidationError("The checkpoint name '\(checkpointFirst.shortened(to: 100))' \(problem)")
+    }
+
+    /// Makes sure that what is lost may be lost.
+    func requireConsent(_ what: String, to machine: MachineName) throws {
+        guard checkpointFirst == nil else { return }
+        try discard.require(for: "\(what) discards what machine '\(machine)' is now")
+    }
+
+    /// Restores, after what is to be kept is kept, and tells how.
+    func restore(
+        _ action: MachineAction, _ body: (MachineHandle) async throws -> RestoreOutcome
+    ) async throws {
+        let (outcome, state) = try await action.act { machine in
+            if let checkpointFirst { try await machine.checkpoint(CheckpointName(checkpointFirst)) }
+            return (try await body(machine), try await machine.state)
+        }
+        guard case .object(var members) = outcome.jsonValue else { return }
+        members["state"] = .string(state.rawValue)
+        try action.reading.printOnlyJSON("fermata-restore-outcome", members)
+    }
+}

@@ -1,0 +1,101 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataEngine
+public import FermataModel
+public import FermataPlan
+public import SystemPackage
+
+extension Lab {
+    /// How long a command waits for a host that is just starting or ending.
+    private static let patience: Duration = .seconds(5)
+
+    /// Reaches a machine wherever it is hosted; where nobody hosts it, a process is started that does.
+    ///
+    /// That process ends by itself once the machine has no power and no client is left.
+    ///
+    /// - Throws: ``EngineError/Code/busy`` when another program holds the machine and lets nobody reach it.
+    public func machine(_ name: MachineName) async throws -> MachineHandle {
+        let folder = try LabFolder.open(folder.path).machine(name)
+        let limit = ContinuousClock.now + Self.patience
+        while true {
+            if let remote = try await reach(folder, isLast: ContinuousClock.now >= limit) {
+                return MachineHandle(remote)
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// One attempt to reach a machine; nil when its lock is held, and it may soon be another's.
+    private func reach(_ folder: MachineFolder, isLast: Bool) async throws(EngineError) -> RemoteMachine? {
+        if let remote = try RemoteMachine(connectingTo: folder) { return remote }
+        do throws(EngineError) {
+            try folder.requireFree()
+            return try hostCommand.start(folder)
+        } catch {
+            if error.code == .busy, !isLast { return nil }
+            throw error
+        }
+    }
+
+    /// What a machine is doing, without waiting for anybody: of a host that does not answer in time, that it runs.
+    public func status(of name: MachineName, within limit: Duration = .seconds(1)) async throws -> MachineStatus {
+        let folder = try LabFolder.open(folder.path).machine(name)
+        let silent = MachineStatus(state: .running, activity: "something that its host does not tell of")
+        let remote: RemoteMachine
+        do throws(EngineError) {
+            guard let found = try RemoteMachine(connectingTo: folder, within: limit) else {
+                return folder.isInUse ? silent : MachineStatus(state: .off)
+            }
+            remote = found
+        } catch {
+            if error.code == .notFound { throw error }
+            return silent
+        }
+        return await withTaskGroup(of: MachineStatus?.self) { group in
+            group.addTask { try? await remote.status }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                // A request that is not answered any more ends the other task.
+                remote.client.disconnect()
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        } ?? silent
+    }
+
+    /// Deletes a machine with all its checkpoints.
+    ///
+    /// - Throws: ``EngineError/Code/wrongState`` while it has power, ``EngineError/Code/busy`` while it is in use.
+    public func delete(_ name: MachineName) async throws {
+        let lab = try LabFolder.open(folder.path)
+        let state = try await status(of: name).state
+        guard !state.hasPower else {
+            throw EngineError(.wrongState, "machine '\(name)' is \(state); turn it off before you delete it")
+        }
+        let limit = ContinuousClock.now + Self.patience
+        while true {
+            do throws(EngineError) {
+                return try lab.deleteMachine(name)
+            } catch {
+                // A host whose machine has just lost its power is about to let go of it.
+                guard error.code == .busy, ContinuousClock.now < limit else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Finds what is wrong with a definition, as a plan does with those of its recipe.
+    ///
+    /// - Parameter files: where the definition's relative paths begin.
+    /// - Returns: what is dubious but can be made.
+    /// - Throws: ``PlanningErrors`` with every mistake at once.
+    public func check(_ definition: MachineDefinition, in files: FilePath) throws -> [Diagnostic] {
+        let recipe = Recipe(name: "machine", machines: [definition], steps: [])
+        var inventory = try inventory(for: recipe, in: files)
+        // That it must not exist yet is for who makes it to say.
+        inventory.machines = []
+        return try Planner.plan(recipe, with: inventory, atEnd: .off).warnings
+    }
+}
