@@ -23,6 +23,6 @@ struct CheckpointRevertCommand: AsyncParsableCommand {
         }
         try restoring.requireConsent("reverting", to: record.folder.name)
         // Of what is kept first now would be the child; the checkpoint that was looked at is the one that is meant.
-        try await restoring.restore(action) { try await $0.control.apply(parent) }
+        try await restoring.restore(action) { try await $0.control.apply(parent, ending: restoring.ending) }
     }
 }

@@ -9,7 +9,8 @@ struct MachineCommand: AsyncParsableCommand {
         commandName: "vm", abstract: "Make machines, look at them, and act on them.",
         subcommands: [
             MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
-            MachineShutDownCommand.self, MachineTurnOffCommand.self, MachineResetCommand.self,
-            MachineDeleteCommand.self, MachineHostCommand.self,
+            MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
+            MachineResumeCommand.self,
+            MachineSaveCommand.self, MachineResetCommand.self, MachineDeleteCommand.self, MachineHostCommand.self,
         ])
 }

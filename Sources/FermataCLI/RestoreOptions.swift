@@ -14,7 +14,17 @@ struct RestoreOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Hold this moment first, so that nothing is lost.", valueName: "name"))
     var checkpointFirst: String?
 
+    @Flag(help: "Leave the machine paused at the checkpoint's moment.")
+    var paused: Bool = false
+
+    @Flag(help: "Leave the machine off, its disks as a power cut at that moment leaves them.")
+    var off: Bool = false
+
+    /// The state in which the machine is left.
+    var ending: RestoreEnding { paused ? .paused : off ? .off : .asCheckpoint }
+
     mutating func validate() throws {
+        if paused, off { throw ValidationError("--paused and --off exclude each other") }
         guard let checkpointFirst, let problem = CheckpointName(checkpointFirst).problem else { return }
         throw ValidationError("The checkpoint name '\(checkpointFirst.shortened(to: 100))' \(problem)")
     }

@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import FermataEngine
+public import FermataEngine
 public import FermataModel
 public import FermataPlan
 public import SystemPackage
@@ -45,7 +45,7 @@ extension Lab {
         let remote: RemoteMachine
         do throws(EngineError) {
             guard let found = try RemoteMachine(connectingTo: folder, within: limit) else {
-                return folder.isInUse ? silent : MachineStatus(state: .off)
+                return folder.isInUse ? silent : MachineStatus(state: try MachineRecord(reading: folder).stateAtRest)
             }
             remote = found
         } catch {

@@ -48,7 +48,12 @@ public struct MachineHandle: Sendable {
         get throws { try MachineRecord(reading: control.folder).tree }
     }
 
-    /// Starts the machine, which must be off.
+    /// What happens to the machine from now on, until it is let go of; any number may listen.
+    public func events() async throws -> AsyncStream<MachineEvent> {
+        try await control.events()
+    }
+
+    /// Starts the machine, which must be off or saved.
     public func start() async throws {
         try await control.start()
     }
@@ -63,6 +68,26 @@ public struct MachineHandle: Sendable {
     /// Cuts the machine's power.
     public func turnOff() async throws {
         try await control.turnOff()
+    }
+
+    /// Holds the processors still.
+    public func pause() async throws {
+        try await control.pause()
+    }
+
+    /// Lets a paused machine go on.
+    public func resume() async throws {
+        try await control.resume()
+    }
+
+    /// Writes memory and devices to disk, and ends the process that holds them.
+    public func save() async throws {
+        try await control.save()
+    }
+
+    /// Waits for the next restart of the guest.
+    public func waitForReboot(within limit: TimeSpan = Action.defaultWithin) async throws {
+        try await control.waitForReboot(within: limit)
     }
 
     /// Resets the machine as its reset button does.
@@ -124,14 +149,16 @@ public struct MachineHandle: Sendable {
 
     /// Makes now equal to the checkpoint from which it grew.
     @discardableResult
-    public func revert() async throws -> RestoreOutcome {
-        try await control.revert()
+    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
+        try await control.revert(ending: ending)
     }
 
     /// Makes now equal to the checkpoint of a name, an identity or a path of names such as `root/child`.
     @discardableResult
-    public func apply(_ checkpoint: String) async throws -> RestoreOutcome {
-        try await control.apply(identity(of: checkpoint))
+    public func apply(
+        _ checkpoint: String, ending: RestoreEnding = .asCheckpoint
+    ) async throws -> RestoreOutcome {
+        try await control.apply(identity(of: checkpoint), ending: ending)
     }
 
     /// Forgets the checkpoint of a name, an identity or a path of names; all others stay as they were.

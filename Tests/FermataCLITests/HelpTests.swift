@@ -7,7 +7,8 @@ import Testing
 @Suite struct HelpTests {
     @Test(arguments: [
         [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["vm", "create"],
-        ["vm", "start"], ["vm", "shut-down"], ["vm", "turn-off"], ["vm", "reset"], ["vm", "delete"],
+        ["vm", "start"], ["vm", "shut-down"], ["vm", "turn-off"], ["vm", "pause"], ["vm", "resume"], ["vm", "save"],
+        ["vm", "reset"], ["vm", "delete"],
         ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "apply"], ["checkpoint", "revert"],
         ["checkpoint", "list"], ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"],
         ["disk", "create"],

@@ -45,14 +45,55 @@ import Testing
         #expect(try await local.state == .off)
     }
 
+    @Test func `states and events are told in another process as they are here`() async throws {
+        let lab = try TestLab()
+        let (local, remote) = try hosted(lab)
+        let (here, there) = (try await local.events(), try await remote.events())
+        try await remote.start()
+        try await remote.pause()
+        #expect(try await local.state == .paused)
+        let held = try await remote.checkpoint(CheckpointRequest(name: "held"))
+        try await remote.resume()
+        try await remote.save()
+        #expect(try await local.state == .saved)
+        try await remote.start()
+        _ = try await remote.apply(held.id, ending: .off)
+        #expect(try await remote.status == local.status)
+        await local.close()
+        let told = await (here.reduce(into: []) { $0.append($1) }, there.reduce(into: []) { $0.append($1) })
+        #expect(told.0 == told.1)
+        let states = told.0.compactMap { event -> MachineState? in
+            if case .state(let state, _) = event.kind { state } else { nil }
+        }
+        #expect(states.prefix(6) == [.running, .paused, .running, .saved, .running, .off], "\(told.0)")
+        #expect(told.0.contains { $0.kind == .checkpointed("held", held.id) })
+    }
+
+    @Test func `a host whose machine goes off by itself ends when nobody is connected`() async throws {
+        let lab = try TestLab()
+        _ = try lab.lab.create(TestLab.machine(), in: lab.folder.path)
+        let folder = try LabFolder.open(lab.lab.folder.path).machine("web")
+        let host = try MachineHost(of: folder, hypervisor: lab.hypervisor)
+        let server = try ControlServer(for: host, endsWithMachine: true)
+        let remote = try #require(try RemoteMachine(connectingTo: folder))
+        try await remote.start()
+        await remote.close()
+        try await host.turnOff()
+        await server.waitUntilClosed()
+        #expect(!folder.isInUse)
+    }
+
     @Test func `errors come back with their code and their sentence`() async throws {
         let lab = try TestLab()
         let (local, remote) = try hosted(lab)
         defer { withExtendedLifetime((local, remote)) {} }
         let id = GUID.random()
         let operations: [@Sendable (any MachineControl) async throws -> Void] = [
-            { _ = try await $0.apply(id) }, { _ = try await $0.revert() }, { try await $0.delete([id]) },
+            { _ = try await $0.apply(id, ending: .asCheckpoint) }, { _ = try await $0.revert(ending: .paused) },
+            { try await $0.delete([id]) },
             { _ = try await $0.run(.shell("true"), within: .seconds(1)) }, { try await $0.reset() },
+            { try await $0.pause() }, { try await $0.resume() }, { try await $0.save() },
+            { try await $0.waitForReboot(within: .seconds(1)) },
             { _ = try await $0.checkpoint(CheckpointRequest(name: "a/b")) },
             { _ = try await $0.waitForConsole(.pattern("("), within: .seconds(1)) },
         ]

@@ -20,7 +20,10 @@ extension MachineHost {
                     "machine '\(host.folder.name)' is \(isPaused ? "paused; resume it" : "running already")")
             }
             try HostMemory.require(host.record.now.memory, for: host.folder.name)
-            if let saved = host.record.now.saved { return try await host.startSaved(saved) }
+            if let saved = host.record.now.saved {
+                try await host.startSaved(saved)
+                return host.tellState()
+            }
             let base = try FlatImage.zero(memory: host.record.now.memory, in: host.folder.lab)
             let chains = try DiskFiles.open(host.record.now, in: host.folder)
             let machine = try await host.launch(

@@ -17,6 +17,8 @@ final class ControlClient: Sendable {
     private struct State {
         var next: UInt64 = 1
         var requests: [UInt64: CheckedContinuation<ControlMessage, any Error>] = [:]
+        var readers: [Int: AsyncStream<MachineEvent>.Continuation] = [:]
+        var nextReader = 0
         var end: EngineError?
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
@@ -155,7 +157,31 @@ final class ControlClient: Sendable {
         end(reason)
     }
 
+    /// What the host tells from now on, until the connection ends.
+    func events() async throws -> AsyncStream<MachineEvent> {
+        let (stream, continuation) = AsyncStream<MachineEvent>.makeStream(bufferingPolicy: .bufferingNewest(1024))
+        let reader: Int? = state.withLock { state in
+            guard state.end == nil else { return nil }
+            state.nextReader += 1
+            state.readers[state.nextReader] = continuation
+            return state.nextReader
+        }
+        guard let reader else {
+            continuation.finish()
+            return stream
+        }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.readers[reader] = nil } }
+        let _: ControlDone = try await ask(.subscribe)
+        return stream
+    }
+
     private func accept(_ message: ControlMessage) throws(ControlViolation) {
+        if let object = try message.object("event") {
+            // What a newer host tells of and this program does not know is left out.
+            guard let event = try MachineEvent(object) else { return }
+            for reader in state.withLock({ Array($0.readers.values) }) { reader.yield(event) }
+            return
+        }
         guard let id: UInt64 = try message.integer("id") else {
             guard let error = try message.object("error") else { return }
             throw ControlViolation(
@@ -165,11 +191,12 @@ final class ControlClient: Sendable {
     }
 
     private func end(_ reason: EngineError) {
-        let (requests, waiters) = state.withLock { state in
+        let (requests, waiters, readers) = state.withLock { state in
             state.end = reason
-            defer { (state.requests, state.waiters) = ([:], []) }
-            return (state.requests.values, state.waiters)
+            defer { (state.requests, state.waiters, state.readers) = ([:], [], [:]) }
+            return (Array(state.requests.values), state.waiters, Array(state.readers.values))
         }
+        for reader in readers { reader.finish() }
         for request in requests { request.resume(throwing: reason) }
         for waiter in waiters { waiter.resume() }
     }

@@ -26,6 +26,7 @@ final class ControlConnection: Sendable {
         var requests: [UInt64: Request] = [:]
         var unsent = 0
         var isOver = false
+        var telling: Task<Void, Never>?
         var idle: CheckedContinuation<Void, Never>?
     }
 
@@ -98,6 +99,7 @@ final class ControlConnection: Sendable {
 
     private func perform(_ request: ControlRequest, _ id: UInt64) async {
         do {
+            if case .subscribe = request { try await subscribe() }
             reply(id, try await machine.perform(request))
         } catch {
             reply(id, EngineError(telling: error))
@@ -108,6 +110,17 @@ final class ControlConnection: Sendable {
             return state.requests.isEmpty ? state.idle : nil
         }
         idle?.resume()
+    }
+
+    /// Tells the client what happens from now on.
+    private func subscribe() async throws {
+        let events = try await machine.events()
+        state.withLock { state in
+            guard state.telling == nil else { return }
+            state.telling = Task { [weak self] in
+                for await event in events { self?.send(ControlMessage(["event": .object(event.members)])) }
+            }
+        }
     }
 
     private func reply(_ id: UInt64, _ result: any ControlResult) {
@@ -125,6 +138,7 @@ final class ControlConnection: Sendable {
 
     /// Cancels the waits of a client that sends no more, and lets everything else come to its end.
     func finish() async {
+        state.withLock { $0.telling }?.cancel()
         for request in state.withLock({ $0.requests.values }) { request.cancelWait() }
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in

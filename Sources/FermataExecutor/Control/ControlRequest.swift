@@ -10,14 +10,20 @@ enum ControlRequest: Sendable {
     case start
     case shutDown(within: TimeSpan, orElse: Action.ShutDownFallback)
     case turnOff
+    case pause
+    case resume
+    case save
     case reset
+    case waitForReboot(within: TimeSpan)
     case checkpoint(CheckpointRequest)
-    case apply(GUID)
-    case revert
+    case apply(GUID, RestoreEnding)
+    case revert(RestoreEnding)
     case delete([GUID])
     case run(Action.Command, within: TimeSpan)
     case type(String)
     case waitForConsole(Action.ConsoleText, within: TimeSpan)
+    /// From its answer on, the connection tells events.
+    case subscribe
     /// Ends the wait of another request of the same connection.
     case cancel(UInt64)
 
@@ -26,8 +32,10 @@ enum ControlRequest: Sendable {
     /// All others go on to their end, so that the machine is never left between two states.
     var isWait: Bool {
         switch self {
-        case .shutDown, .run, .type, .waitForConsole: true
-        case .status, .start, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel: false
+        case .shutDown, .run, .type, .waitForConsole, .waitForReboot: true
+        case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel,
+            .subscribe:
+            false
         }
     }
 
@@ -39,10 +47,16 @@ enum ControlRequest: Sendable {
         case .shutDown(let within, let orElse):
             message("shutDown", ["within": .integer(within.milliseconds), "orElse": .string(orElse.rawValue)])
         case .turnOff: message("turnOff")
+        case .pause: message("pause")
+        case .resume: message("resume")
+        case .save: message("save")
         case .reset: message("reset")
+        case .waitForReboot(let within): message("waitForReboot", ["within": .integer(within.milliseconds)])
+        case .subscribe: message("subscribe")
         case .checkpoint(let request): message("checkpoint", request.members)
-        case .apply(let id): message("apply", ["checkpoint": .string(id.description)])
-        case .revert: message("revert")
+        case .apply(let id, let ending):
+            message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
+        case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
         case .run(let command, let within):
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
@@ -65,10 +79,16 @@ enum ControlRequest: Sendable {
         case "shutDown":
             self = .shutDown(within: try message.span("within"), orElse: try message.word("orElse") ?? .fail)
         case "turnOff": self = .turnOff
+        case "pause": self = .pause
+        case "resume": self = .resume
+        case "save": self = .save
         case "reset": self = .reset
+        case "waitForReboot": self = .waitForReboot(within: try message.span("within"))
+        case "subscribe": self = .subscribe
         case "checkpoint": self = .checkpoint(try CheckpointRequest(message))
-        case "apply": self = .apply(try message.identity("checkpoint"))
-        case "revert": self = .revert
+        case "apply":
+            self = .apply(try message.identity("checkpoint"), try message.word("ending") ?? .asCheckpoint)
+        case "revert": self = .revert(try message.word("ending") ?? .asCheckpoint)
         case "delete":
             var ids: [GUID] = []
             for text in try message.required(message.texts("checkpoints"), "checkpoints") {

@@ -47,6 +47,13 @@ public final class ControlServer: Sendable {
         self.endsWithMachine = endsWithMachine
         listener = try address.listen()
         Thread.detachNewThread { [self] in accept() }
+        guard endsWithMachine else { return }
+        let events = host.events()
+        Task { [weak self] in
+            for await event in events {
+                if case .state(let state, _) = event.kind, !state.hasPower { await self?.closeIfUnused() }
+            }
+        }
     }
 
     deinit {

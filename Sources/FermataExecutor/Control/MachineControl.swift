@@ -14,8 +14,17 @@ public protocol MachineControl: Sendable {
     /// What the machine is doing.
     var status: MachineStatus { get async throws }
 
-    /// Starts the machine.
+    /// Starts the machine, from where it was when it is saved.
     func start() async throws
+
+    /// Holds the processors still.
+    func pause() async throws
+
+    /// Lets a paused machine go on.
+    func resume() async throws
+
+    /// Writes memory and devices to disk, and ends the process that holds them.
+    func save() async throws
 
     /// Presses the power button and waits until the guest has switched itself off.
     func shutDown(within limit: TimeSpan, orElse fallback: Action.ShutDownFallback) async throws
@@ -26,14 +35,17 @@ public protocol MachineControl: Sendable {
     /// Resets the machine as its reset button does.
     func reset() async throws
 
+    /// Waits for the next restart of the guest.
+    func waitForReboot(within limit: TimeSpan) async throws
+
     /// Holds this moment of the machine.
     func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome
 
     /// Makes now equal to a checkpoint.
-    func apply(_ id: GUID) async throws -> RestoreOutcome
+    func apply(_ id: GUID, ending: RestoreEnding) async throws -> RestoreOutcome
 
     /// Makes now equal to the checkpoint from which it grew.
-    func revert() async throws -> RestoreOutcome
+    func revert(ending: RestoreEnding) async throws -> RestoreOutcome
 
     /// Forgets checkpoints; every other one and now stay exactly as they were.
     func delete(_ checkpoints: [GUID]) async throws
@@ -48,19 +60,12 @@ public protocol MachineControl: Sendable {
     ///
     /// - Returns: the text that matched.
     func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String
+
+    /// What happens to the machine from now on, until it is let go of; any number may listen.
+    func events() async throws -> AsyncStream<MachineEvent>
 }
 
-extension MachineHost: MachineControl {
-    /// Makes now equal to a checkpoint, the machine in that checkpoint's state.
-    public func apply(_ id: GUID) async throws -> RestoreOutcome {
-        try await apply(id, ending: .asCheckpoint)
-    }
-
-    /// Makes now equal to the checkpoint from which it grew, the machine in that checkpoint's state.
-    public func revert() async throws -> RestoreOutcome {
-        try await revert(ending: .asCheckpoint)
-    }
-}
+extension MachineHost: MachineControl {}
 
 extension MachineControl {
     /// Does what a client of the control socket asks for.
@@ -73,15 +78,19 @@ extension MachineControl {
         case .shutDown(let limit, let fallback): try await shutDown(within: limit, orElse: fallback)
         case .turnOff: try await turnOff()
         case .reset: try await reset()
+        case .pause: try await pause()
+        case .resume: try await resume()
+        case .save: try await save()
+        case .waitForReboot(let limit): try await waitForReboot(within: limit)
         case .checkpoint(let request): return try await checkpoint(request)
-        case .apply(let id): return try await apply(id)
-        case .revert: return try await revert()
+        case .apply(let id, let ending): return try await apply(id, ending: ending)
+        case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
         case .run(let command, let limit): return try await run(command, within: limit)
         case .type(let text): try await type(text)
         case .waitForConsole(let text, let limit):
             return ControlText(try await waitForConsole(text, within: limit))
-        case .cancel: break
+        case .cancel, .subscribe: break
         }
         return ControlDone()
     }

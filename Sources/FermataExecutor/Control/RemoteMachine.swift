@@ -66,6 +66,26 @@ public final class RemoteMachine: MachineControl {
         try await done(.turnOff)
     }
 
+    /// Holds the processors still.
+    public func pause() async throws {
+        try await done(.pause)
+    }
+
+    /// Lets a paused machine go on.
+    public func resume() async throws {
+        try await done(.resume)
+    }
+
+    /// Writes memory and devices to disk, and ends the process that holds them.
+    public func save() async throws {
+        try await done(.save)
+    }
+
+    /// Waits for the next restart of the guest.
+    public func waitForReboot(within limit: TimeSpan) async throws {
+        try await done(.waitForReboot(within: limit))
+    }
+
     /// Resets the machine as its reset button does.
     public func reset() async throws {
         try await done(.reset)
@@ -77,13 +97,13 @@ public final class RemoteMachine: MachineControl {
     }
 
     /// Makes now equal to a checkpoint.
-    public func apply(_ id: GUID) async throws -> RestoreOutcome {
-        try await client.ask(.apply(id))
+    public func apply(_ id: GUID, ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
+        try await client.ask(.apply(id, ending))
     }
 
     /// Makes now equal to the checkpoint from which it grew.
-    public func revert() async throws -> RestoreOutcome {
-        try await client.ask(.revert)
+    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
+        try await client.ask(.revert(ending))
     }
 
     /// Forgets checkpoints; every other one and now stay exactly as they were.
@@ -105,5 +125,10 @@ public final class RemoteMachine: MachineControl {
     public func waitForConsole(_ text: Action.ConsoleText, within limit: TimeSpan) async throws -> String {
         let answer: ControlText = try await client.ask(.waitForConsole(text, within: limit))
         return answer.text
+    }
+
+    /// What happens to the machine from now on, until the connection ends; any number may listen.
+    public func events() async throws -> AsyncStream<MachineEvent> {
+        try await client.events()
     }
 }
