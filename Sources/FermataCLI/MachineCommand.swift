@@ -11,6 +11,7 @@ struct MachineCommand: AsyncParsableCommand {
             MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
             MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
             MachineResumeCommand.self,
-            MachineSaveCommand.self, MachineResetCommand.self, MachineDeleteCommand.self, MachineHostCommand.self,
+            MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self, MachineDeleteCommand.self,
+            MachineHostCommand.self,
         ])
 }

@@ -42,6 +42,8 @@ struct MachineShowCommand: AsyncParsableCommand {
         }
         members["reason"] = status.reason.map { .string($0) }
         members["activity"] = status.activity.map { .string($0) }
+        members["network"] = record.now.devices.networkAddress.map { ["address": .string($0)] }
+        members["notes"] = record.now.notes.map { .string($0) }
         members["recipe"] = record.now.owner.map { .string($0.recipe) }
         try reading.print("fermata-machine", members, text: text(record, status, tree, disks))
     }
@@ -63,6 +65,8 @@ struct MachineShowCommand: AsyncParsableCommand {
             if let initrd = boot.initrd { rows.append(["initrd", file(initrd, of: record)]) }
             rows.append(["arguments", boot.arguments.shortened(to: 400)])
         }
+        if let address = record.now.devices.networkAddress { rows.append(["network", address]) }
+        if let notes = record.now.notes { rows.append(["notes", notes.shortened(to: 400)]) }
         if let owner = record.now.owner { rows.append(["recipe", owner.recipe.shortened(to: 100)]) }
         let parent = tree.now.flatMap { tree[$0] }?.name
         rows.append(["now", parent.map { "grows from '\($0)'" } ?? "grows from no checkpoint"])
