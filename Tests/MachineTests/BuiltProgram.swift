@@ -94,12 +94,13 @@ final class BuiltProgram: Sendable {
 
     /// Waits for its end, and for that of all that it started.
     ///
+    /// - Parameter mayLeaveHost: whether a process that it started may stay.
     /// - Throws: when a process of it outlives it.
-    func result() async throws -> Result {
+    func result(mayLeaveHost: Bool = false) async throws -> Result {
         await withCheckedContinuation { continuation in
             ended.notify(queue: .global()) { continuation.resume() }
         }
-        try await expectNobodyLeft()
+        if !mayLeaveHost { try await expectNobodyLeft() }
         let text = try String(contentsOfFile: messages.string, encoding: .utf8)
         let code = process.terminationReason == .exit ? process.terminationStatus : nil
         return Result(code: code, lines: lines.withLock { $0 }, messages: text)
@@ -118,9 +119,9 @@ final class BuiltProgram: Sendable {
 
     /// Runs a program to its end.
     static func run(
-        _ name: String, _ arguments: [String], environment: [String: String] = [:]
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], mayLeaveHost: Bool = false
     ) async throws -> Result {
-        try await BuiltProgram(name, arguments, environment: environment).result()
+        try await BuiltProgram(name, arguments, environment: environment).result(mayLeaveHost: mayLeaveHost)
     }
 
     /// The command lines of the living processes whose environment holds an entry.
