@@ -92,6 +92,8 @@ let package = Package(
         // Examples, each built and run by the tests.
         .executableTarget(
             name: "first-lab", dependencies: ["Fermata"], path: "Examples/first-lab", swiftSettings: checked),
+        .executableTarget(
+            name: "live-lab", dependencies: ["Fermata", system], path: "Examples/live-lab", swiftSettings: checked),
 
         // Tests.
         .target(
@@ -147,7 +149,8 @@ let package = Package(
         tests(
             "MachineTests",
             [
-                "lab-host", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver", "VirtualDisk",
+                "lab-host", "live-lab", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver",
+                "VirtualDisk",
                 "BlockStorage", "NBD", "QMP",
                 "StorageTestSupport", "FermataTestSupport", system, subprocess,
             ]),

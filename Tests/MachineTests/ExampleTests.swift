@@ -34,4 +34,15 @@ import Testing
             #expect(nodes.last?["parent"]?.text == clean && tree["now"]?["parent"]?.text == clean)
         }
     }
+
+    @Test func `a program acts on a machine live, and is told what happens`() async throws {
+        let place = try TemporaryFolder()
+        let lab = place.appending("lab")
+        let run = try await BuiltProgram.run("live-lab", [lab.string, TinyGuest.find().folder.string])
+        #expect(run.code == 0, "\(run)")
+        #expect(run.lines.filter { !$0.hasPrefix("event:") } == ["the file is there: false", "the machine is saved"])
+        for event in ["state(running", "checkpointed(clean", "restored(", "state(saved"] {
+            #expect(run.lines.contains { $0.hasPrefix("event:") && $0.contains(event) }, "\(run.lines)")
+        }
+    }
 }
