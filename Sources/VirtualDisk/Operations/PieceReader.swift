@@ -27,7 +27,8 @@ final class PieceReader: Sendable {
 
     private let source: DiskChain
     private let state = Mutex(State())
-    private let room = DispatchSemaphore(value: PieceReader.buffers)
+    /// Begins at 0: a semaphore must not end below where it began, and pieces need not come back.
+    private let room = DispatchSemaphore(value: 0)
     private let ready = DispatchSemaphore(value: 0)
     private let thread = DispatchGroup()
 
@@ -40,6 +41,7 @@ final class PieceReader: Sendable {
     /// Begins to read.
     init(of source: DiskChain) {
         self.source = source
+        for _ in 0..<Self.buffers { room.signal() }
         DispatchQueue(label: "fermata.reader").async(group: thread) { [self] in readAll() }
     }
 
