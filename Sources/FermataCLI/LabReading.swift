@@ -17,22 +17,14 @@ struct LabReading: ParsableArguments {
 
     /// The lab, which must exist.
     func lab() throws -> LabFolder {
-        try LabFolder.open(Lab.find(store: try store.checked().map { FilePath($0) }))
+        try store.lab()
     }
 
     /// A machine of the lab.
     ///
     /// - Throws: ``ProgramFailure`` with exit code 2 and what was probably meant.
     func machine(_ name: String) throws -> MachineRecord {
-        let lab = try lab()
-        let machines = try lab.machines()
-        guard let folder = machines.first(where: { $0.name.description == name }) else {
-            let near = Spelling.nearest(to: name, among: machines.map(\.name.description))
-            throw ProgramFailure(
-                "there is no machine '\(name.shortened(to: 100))' in \(lab.path)"
-                    + (near.map { "; did you mean '\($0)'?" } ?? ""), exitCode: ProgramFailure.wrongUse)
-        }
-        return try MachineRecord(reading: folder)
+        try store.machine(name)
     }
 
     /// Prints a document, or text.
@@ -68,4 +60,26 @@ func table(_ rows: [[String]]) -> String {
         while line.last == " " { line.removeLast() }
         return line
     }.joined(separator: "\n")
+}
+
+extension StoreOption {
+    /// The lab, which must exist.
+    func lab() throws -> LabFolder {
+        try LabFolder.open(Lab.find(store: try checked().map { FilePath($0) }))
+    }
+
+    /// A machine of the lab.
+    ///
+    /// - Throws: ``ProgramFailure`` with exit code 2 and what was probably meant.
+    func machine(_ name: String) throws -> MachineRecord {
+        let lab = try lab()
+        let machines = try lab.machines()
+        guard let folder = machines.first(where: { $0.name.description == name }) else {
+            let near = Spelling.nearest(to: name, among: machines.map(\.name.description))
+            throw ProgramFailure(
+                "there is no machine '\(name.shortened(to: 100))' in \(lab.path)"
+                    + (near.map { "; did you mean '\($0)'?" } ?? ""), exitCode: ProgramFailure.wrongUse)
+        }
+        return try MachineRecord(reading: folder)
+    }
 }

@@ -24,15 +24,7 @@ struct MachineAction: ParsableArguments {
     /// Reaches the machine, starting a process to host it if need be, and lets go of it in the end.
     func act<Result: Sendable>(_ body: (MachineHandle) async throws -> Result) async throws -> Result {
         let record = try record()
-        let machine = try await record.folder.lab.reachable.machine(record.folder.name)
-        do {
-            let result = try await body(machine)
-            await machine.close()
-            return result
-        } catch {
-            await machine.close()
-            throw error
-        }
+        return try await record.folder.lab.reachable.using(record.folder.name, body)
     }
 
     /// Reaches the machine, does something, and tells what has become of the machine.
@@ -55,6 +47,23 @@ extension LabFolder {
     /// The lab with what hosts its machines.
     var reachable: Lab {
         Lab(at: path, hypervisor: QEMUDriver(), hostCommand: .thisProgram)
+    }
+}
+
+extension Lab {
+    /// Reaches a machine, starting a process to host it if need be, and lets go of it in the end.
+    func using<Result: Sendable>(
+        _ name: MachineName, _ body: (MachineHandle) async throws -> Result
+    ) async throws -> Result {
+        let machine = try await machine(name)
+        do {
+            let result = try await body(machine)
+            await machine.close()
+            return result
+        } catch {
+            await machine.close()
+            throw error
+        }
     }
 }
 

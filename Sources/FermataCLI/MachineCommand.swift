@@ -12,6 +12,7 @@ struct MachineCommand: AsyncParsableCommand {
             MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
             MachineResumeCommand.self,
             MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self, MachineDeleteCommand.self,
+            MachineExecuteCommand.self, MachineLogCommand.self,
             MachineHostCommand.self,
         ])
 }

@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [
         [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["vm", "create"],
         ["vm", "start"], ["vm", "shut-down"], ["vm", "turn-off"], ["vm", "pause"], ["vm", "resume"], ["vm", "save"],
-        ["vm", "reset"], ["vm", "delete"], ["vm", "set"],
+        ["vm", "reset"], ["vm", "delete"], ["vm", "exec"], ["vm", "log"], ["vm", "set"],
         ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "apply"], ["checkpoint", "revert"],
         ["checkpoint", "list"], ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"],
         ["disk", "create"],

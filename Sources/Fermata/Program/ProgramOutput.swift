@@ -13,8 +13,15 @@ package enum ProgramOutput {
     ///
     /// - Throws: ``ProgramFailure`` when it cannot be written: data that is lost must not look like success.
     package static func data(_ text: String) throws(ProgramFailure) {
+        try bytes(Array("\(text)\n".utf8))
+    }
+
+    /// Writes data as it is.
+    ///
+    /// - Throws: ``ProgramFailure`` when it cannot be written.
+    package static func bytes(_ bytes: [UInt8]) throws(ProgramFailure) {
         do {
-            try FileDescriptor.standardOutput.writeAll(Array("\(text)\n".utf8))
+            try FileDescriptor.standardOutput.writeAll(bytes)
         } catch {
             throw ProgramFailure("standard output cannot be written: \(error)")
         }

@@ -126,7 +126,9 @@ final class CommandPump: CommandEnd {
         }
     }
 
-    /// Ends the threads; what is not written yet is dropped. The descriptors are left alone once this returns.
+    /// Ends the threads, and drops what is not written yet.
+    ///
+    /// The descriptors are left alone once this returns.
     func stop() {
         signalStop()
         threads.wait()

@@ -47,7 +47,7 @@ public final class Console: Sendable {
     }
 
     /// Where the log goes when a new one begins.
-    private static func older(_ path: FilePath) -> FilePath {
+    static func older(_ path: FilePath) -> FilePath {
         path.removingLastComponent().appending("\(path.lastComponent?.string ?? "").1")
     }
 

@@ -20,6 +20,8 @@ enum ControlRequest: Sendable {
     case revert(RestoreEnding)
     case delete([GUID])
     case run(Action.Command, within: TimeSpan)
+    /// A command whose input and output are the client's own descriptors.
+    case execute(Action.Command, ControlStreams, within: TimeSpan?)
     case type(String)
     case waitForConsole(Action.ConsoleText, within: TimeSpan)
     /// From its answer on, the connection tells events.
@@ -32,7 +34,7 @@ enum ControlRequest: Sendable {
     /// All others go on to their end, so that the machine is never left between two states.
     var isWait: Bool {
         switch self {
-        case .shutDown, .run, .type, .waitForConsole, .waitForReboot: true
+        case .shutDown, .run, .execute, .type, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel,
             .subscribe:
             false
@@ -60,6 +62,8 @@ enum ControlRequest: Sendable {
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
         case .run(let command, let within):
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
+        case .execute(let command, let streams, let within):
+            message("execute", command.members.merging(streams.members) { $1 }, within, streams.descriptors)
         case .type(let text): message("type", ["text": .string(text)])
         case .waitForConsole(let text, let within):
             message("waitForConsole", text.members.merging(["within": .integer(within.milliseconds)]) { $1 })
@@ -67,8 +71,14 @@ enum ControlRequest: Sendable {
         }
     }
 
-    private func message(_ word: String, _ members: [String: JSON] = [:]) -> ControlMessage {
-        ControlMessage(members.merging(["request": .string(word)]) { $1 })
+    private func message(
+        _ word: String, _ members: [String: JSON] = [:], _ within: TimeSpan? = nil,
+        _ descriptors: [ControlDescriptor] = []
+    ) -> ControlMessage {
+        var members = members
+        members["request"] = .string(word)
+        members["within"] = within.map { .integer($0.milliseconds) } ?? members["within"]
+        return ControlMessage(members, descriptors)
     }
 
     /// Reads a request; nil for a word that this version does not know.
@@ -96,6 +106,10 @@ enum ControlRequest: Sendable {
             }
             self = .delete(ids)
         case "run": self = .run(try Action.Command(message), within: try message.span("within"))
+        case "execute":
+            self = .execute(
+                try Action.Command(message), try ControlStreams(message),
+                within: try message.integer("within").map { .milliseconds($0) })
         case "type": self = .type(try message.requiredText("text"))
         case "waitForConsole":
             self = .waitForConsole(try Action.ConsoleText(message), within: try message.span("within"))

@@ -38,6 +38,21 @@ struct ControlText: ControlResult {
     }
 }
 
+/// The result that is an exit code.
+struct ControlCode: ControlResult {
+    let code: Int
+
+    var members: [String: JSON] { ["exitCode": .integer(code)] }
+
+    init(_ code: Int) {
+        self.code = code
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        code = try message.requiredInteger("exitCode")
+    }
+}
+
 extension CheckpointOutcome: ControlResult {
     var members: [String: JSON] {
         [

@@ -53,6 +53,11 @@ public protocol MachineControl: Sendable {
     /// Runs a command in the guest to its end.
     func run(_ command: Action.Command, within limit: TimeSpan) async throws -> CommandResult
 
+    /// Runs a command in the guest to its end, its input and output by way of descriptors.
+    ///
+    /// - Returns: its exit code.
+    func execute(_ command: Action.Command, streams: CommandStreams, within limit: TimeSpan?) async throws -> Int
+
     /// Types text on the guest's console.
     func type(_ text: String) async throws
 
@@ -87,6 +92,10 @@ extension MachineControl {
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
         case .run(let command, let limit): return try await run(command, within: limit)
+        case .execute(let command, let streams, let limit):
+            let code = try await execute(command, streams: streams.streams, within: limit)
+            // The descriptors are open until here.
+            return withExtendedLifetime(streams) { ControlCode(code) }
         case .type(let text): try await type(text)
         case .waitForConsole(let text, let limit):
             return ControlText(try await waitForConsole(text, within: limit))

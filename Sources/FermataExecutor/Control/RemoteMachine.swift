@@ -116,6 +116,15 @@ public final class RemoteMachine: MachineControl {
         try await client.ask(.run(command, within: limit))
     }
 
+    /// Runs a command in the guest to its end, its input and output by way of descriptors, which the host inherits.
+    public func execute(
+        _ command: Action.Command, streams: CommandStreams, within limit: TimeSpan?
+    ) async throws -> Int {
+        let answer: ControlCode = try await client.ask(
+            .execute(command, ControlStreams(sharing: streams), within: limit))
+        return answer.code
+    }
+
     /// Types text on the guest's console.
     public func type(_ text: String) async throws {
         try await done(.type(text))
