@@ -26,6 +26,13 @@ extension CrashLab {
         #expect(entries == expected)
         let found = try Set(FileSystem.entries(of: machineFolder.differencingDisks(of: record.id)))
         #expect(found == disks.filter { $0.contains(".avhd") })
+        let saved = try Set(FileSystem.entries(of: machineFolder.savedFolder(of: record.id)))
+        if case .own = record.now.saved {
+            #expect(saved == ["\(record.id).bin", "\(record.id).vsv"])
+        } else {
+            #expect(saved.isEmpty)
+            #expect(!FileSystem.exists(lab.flatImage(record.id)))
+        }
         #expect(try FileSystem.entries(of: folder).allSatisfy { !$0.hasSuffix(".new") })
         #expect(try FileSystem.entries(of: lab.cache).allSatisfy { !$0.hasSuffix(".new") })
     }

@@ -56,16 +56,18 @@ final class CrashLab {
     ///
     /// - Parameters:
     ///   - commits: whether the operation under way at the fault has happened; nil when either may be.
+    ///   - environment: what the host is told besides.
     ///   - kill: ends the host, if it is time to, when it says a line.
     func host(
         _ operations: [String], fault: String? = nil, commits: Bool? = nil, comment: String,
+        environment: [String: String] = [:],
         kill: @escaping @Sendable (BuiltProgram, String) -> Void = { _, _ in }
     ) async throws -> HostRun {
         try emptyConsole()
         let known = Set(facts.values.map(\.name))
         let result = try await BuiltProgram(
             "lab-host", [folder.string, machine] + operations,
-            environment: fault.map { ["FERMATA_FAULT_POINT": $0] } ?? [:], onLine: kill
+            environment: environment.merging(fault.map { ["FERMATA_FAULT_POINT": $0] } ?? [:]) { $1 }, onLine: kill
         ).result()
         let run = HostRun(result)
         #expect(run.failures.isEmpty, "\(comment)")
@@ -91,7 +93,8 @@ final class CrashLab {
         #expect(try list.json["checkpoints"]?.elements.count == tree.checkpoints.count, "\(comment)")
         let show = try await BuiltProgram.run("fermata", ["vm", "show", machine] + store)
         #expect(show.code == 0, "\(show.messages) \(comment)")
-        #expect(try show.json["state"] == "off", "\(comment)")
+        let state = try MachineRecord(reading: machineFolder).stateAtRest
+        #expect(try show.json["state"] == .string("\(state)"), "\(comment)")
         if let last = tree.checkpoints.last {
             let shown = try await BuiltProgram.run(
                 "fermata", ["checkpoint", "show", machine, last.id.description] + store)

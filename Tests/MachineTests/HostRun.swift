@@ -44,6 +44,9 @@ struct HostRun {
     /// The restores, and the start, that happened.
     var lives: [Operation] { done.filter { $0.isRestore || $0.word == "start" } }
 
+    /// The ticks that were waited for, each the last of its wait.
+    var ticks: [Tick] { done.filter { $0.word == "tick" }.compactMap { $0.result.flatMap { Tick($0) } } }
+
     /// Now's first disk when it was last told.
     var lastLeaf: String? { done.last { $0.word != "tick" }?.result }
 

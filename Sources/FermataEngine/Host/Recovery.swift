@@ -57,7 +57,7 @@ struct Recovery {
 
     private func removeUnfinishedImages(_ record: MachineRecord) throws(EngineError) {
         guard FileSystem.exists(folder.lab.cache) else { return }
-        let mine = Set(record.checkpoints.keys.map { ".\($0)" })
+        let mine = Set((record.checkpoints.keys + [record.id]).map { ".\($0)" })
         for name in try FileSystem.entries(of: folder.lab.cache) where name.hasSuffix(".new") {
             if mine.contains(String(name.prefix(37))) { try FileSystem.remove(folder.lab.cache.appending(name)) }
         }
