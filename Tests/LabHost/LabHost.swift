@@ -16,11 +16,14 @@ import SystemPackage
 ///   create-vhdx=GUEST   the same with a VHDX as its disk
 ///   recreate=GUEST      puts another machine in the machine's place
 ///   open                does nothing but take hold of the machine
-///   start  off  revert
+///   start  off  revert  pause  resume  save
+///   restart             starts a saved machine
+///   await=STATE         waits until the machine is in that state
+///   refused=OPERATION   must fail
 ///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
 ///
 /// begin NUMBER OPERATION
-/// end NUMBER RESULT         of `tick` the newest tick, of all others now's first disk
+/// end NUMBER RESULT         of `tick` the newest tick, of `refused` the state, of all others now's first disk
 /// failed NUMBER MESSAGE     the next operation follows all the same
 /// ```
 @main struct LabHost {
@@ -89,6 +92,19 @@ import SystemPackage
         case "apply": _ = try await host.apply(host.files.checkpoint(value).id)
         case "revert": _ = try await host.revert()
         case "delete": try await host.delete([host.files.checkpoint(value).id])
+        case "await":
+            let events = host.events()
+            if await host.state.rawValue == value { break }
+            for await event in events {
+                if case .state(let state, _) = event.kind, state.rawValue == value { break }
+            }
+        case "refused":
+            do {
+                _ = try await perform(value)
+            } catch {
+                return await host.state.rawValue
+            }
+            throw Failure(description: "\(value) was not refused")
         default: throw Failure(description: "unknown operation")
         }
         return await host.files.now.disks.first?.path ?? ""

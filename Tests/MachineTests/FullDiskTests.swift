@@ -14,12 +14,22 @@ import Testing
 @Suite(.serialized) struct FullDiskTests {
     @Test(.enabled(if: geteuid() == 0, "mounting needs root"))
     func `a checkpoint that fills the disk leaves the state before, and the guest goes on`() async throws {
+        try await Self.withMount(megabytes: 640) { try await expectGoesOn(in: $0) }
+    }
+
+    /// Does something in a file system of its own, which has that much space.
+    ///
+    /// - Parameter mount: where it is to be; a folder of its own unless said.
+    static func withMount(
+        _ mount: FilePath? = nil, megabytes: Int, _ body: (FilePath) async throws -> Void
+    ) async throws {
         let place = try TemporaryFolder()
-        let mount = try place.makeFolder("mount")
-        let mounted = try await Tool("mount").run(["-t", "tmpfs", "-o", "size=640m", "fermata", mount.string])
+        let mount = try mount ?? place.makeFolder("mount")
+        let mounted = try await Tool("mount").run(
+            ["-t", "tmpfs", "-o", "size=\(megabytes)m", "fermata", mount.string])
         try #require(mounted.code == 0, "\(mounted.messages)")
         let outcome: Swift.Result<Void, any Error>
-        do { outcome = .success(try await expectGoesOn(in: mount)) } catch { outcome = .failure(error) }
+        do { outcome = .success(try await body(mount)) } catch { outcome = .failure(error) }
         let unmounted = try await Tool("umount").run(["--lazy", mount.string])
         #expect(unmounted.code == 0, "\(unmounted.messages)")
         try outcome.get()
@@ -65,7 +75,7 @@ import Testing
     }
 
     /// Writes a file that leaves so much space of the file system.
-    private static func fill(_ path: FilePath, leaving room: Int, in mount: FilePath) throws {
+    static func fill(_ path: FilePath, leaving room: Int, in mount: FilePath) throws {
         let file = try FileDescriptor.open(
             path, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
         defer { try? file.close() }

@@ -266,11 +266,15 @@ extension MachineHost {
     ///
     /// - Returns: whether it goes on, or stands as before.
     func letGo(_ machine: RunningMachine) async -> Bool {
+        guard machine.standing == nil else {
+            // A guest that stood all the time was told nothing.
+            for disk in machine.process.disks { disk.release(behind: nil) }
+            return true
+        }
         for (disk, chain) in zip(machine.process.disks, machine.chains) {
             guard (try? chain.flush()) != nil else { return false }
             disk.release(behind: nil)
         }
-        guard machine.standing == nil else { return true }
         return (try? await machine.process.resume()) != nil
     }
 
