@@ -18,6 +18,13 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
     /// Where the author wrote it.
     public var at: SourceLocation?
 
+    /// The largest memory that a machine is given.
+    public static let largestMemory: ByteSize = .gibibytes(16 << 10)
+    /// The most disks that a machine has room for.
+    public static let mostDisks: Int = 27
+    /// The largest number of processors that machines are tested with.
+    public static let mostProcessors: Int = 255
+
     /// Makes a definition; what is left out is what most labs want.
     public init(
         name: MachineName, memory: ByteSize = .mebibytes(256), processors: Int = 1, boot: Boot? = nil,
@@ -65,12 +72,26 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
             self.format = format
         }
 
+        /// What is wrong with a text as a disk's name, as the end of a sentence; nil when nothing is.
+        public static func problem(ofName name: String) -> String? {
+            // The name that is reserved for the lab's boot files is a folder's; a disk may have it.
+            name == "Boot" ? nil : MachineName(name).problem
+        }
+
         /// How a disk's files store it.
         public enum Format: String, Hashable, Sendable, Codable, CaseIterable {
             /// Virtual Hard Disk: up to 2040 GiB.
             case vhd
             /// Virtual Hard Disk version 2: up to 64 TiB, and a log for its own structures.
             case vhdx
+
+            /// The largest disk that it holds.
+            public var largestDisk: ByteSize {
+                switch self {
+                case .vhd: .gibibytes(2040)
+                case .vhdx: .gibibytes(64 << 10)
+                }
+            }
         }
     }
 }

@@ -8,21 +8,6 @@ struct DefinitionCheck {
     let recipe: Recipe
     let inventory: Inventory
 
-    /// The largest memory that a machine is given.
-    static let largestMemory: ByteSize = .gibibytes(16 << 10)
-    /// The most disks that a machine has room for.
-    static let mostDisks: Int = 27
-    /// The largest number of processors that machines are tested with.
-    static let mostProcessors: Int = 255
-
-    /// The largest disk that a format can hold.
-    static func largestDisk(_ format: MachineDefinition.Disk.Format) -> ByteSize {
-        switch format {
-        case .vhd: .gibibytes(2040)
-        case .vhdx: .gibibytes(64 << 10)
-        }
-    }
-
     func check(_ findings: inout Findings) {
         if let problem = CheckpointName(recipe.name).problem {
             findings.error(.invalidName, Place(), "the recipe's name \(recipe.name.quoted) \(problem)")
@@ -47,17 +32,17 @@ struct DefinitionCheck {
             findings.error(.invalidName, place, "machine name \(machine.name.quoted) \(problem)")
         }
         check(machine.memory, of: "memory of machine \(machine.name.quoted)", unit: .mebibytes(1), place, &findings)
-        if machine.memory > Self.largestMemory {
+        if machine.memory > MachineDefinition.largestMemory {
             findings.error(
                 .invalidValue, place,
                 "memory of machine \(machine.name.quoted) is \(machine.memory)",
-                suggestion: "give it at most \(Self.largestMemory)")
+                suggestion: "give it at most \(MachineDefinition.largestMemory)")
         }
-        if !(1...Self.mostProcessors).contains(machine.processors) {
+        if !(1...MachineDefinition.mostProcessors).contains(machine.processors) {
             findings.error(
                 .invalidValue, place,
                 "machine \(machine.name.quoted) has \(machine.processors) processors",
-                suggestion: "give it 1 to \(Self.mostProcessors)")
+                suggestion: "give it 1 to \(MachineDefinition.mostProcessors)")
         }
         checkBoot(of: machine, &findings)
         checkDisks(of: machine, &findings)
@@ -102,16 +87,15 @@ struct DefinitionCheck {
 
     private func checkDisks(of machine: MachineDefinition, _ findings: inout Findings) {
         let place = Place(at: machine.at)
-        if machine.disks.count > Self.mostDisks {
+        if machine.disks.count > MachineDefinition.mostDisks {
             findings.error(
                 .invalidValue, place, "machine \(machine.name.quoted) has \(machine.disks.count) disks",
-                suggestion: "give it at most \(Self.mostDisks)")
+                suggestion: "give it at most \(MachineDefinition.mostDisks)")
         }
         var names: Set<String> = []
         for disk in machine.disks {
             let subject = "disk \(disk.name.quoted) of machine \(machine.name.quoted)"
-            // The name that is reserved for the lab's boot files is a folder's; a disk may have it.
-            if disk.name != "Boot", let problem = MachineName(disk.name).problem {
+            if let problem = MachineDefinition.Disk.problem(ofName: disk.name) {
                 findings.error(.invalidName, place, "the name of \(subject) \(problem)")
             }
             if !names.insert(disk.name).inserted {
@@ -120,7 +104,7 @@ struct DefinitionCheck {
                     suggestion: "give each its own name")
             }
             check(disk.size, of: "size of \(subject)", unit: ByteSize(bytes: 512), place, &findings)
-            let largest = Self.largestDisk(disk.format)
+            let largest = disk.format.largestDisk
             if disk.size > largest {
                 findings.error(
                     .invalidValue, place,

@@ -23,9 +23,6 @@ public struct HardwareChange: Hashable, Sendable {
     /// Disks to add behind those that stay.
     public var attach: [NewDisk]
 
-    /// The most disks that a machine has room for.
-    public static let mostDisks: Int = 27
-
     /// Makes a change.
     public init(
         memory: ByteSize? = nil, processors: Int? = nil, kernel: FilePath? = nil, initrd: FilePath? = nil,

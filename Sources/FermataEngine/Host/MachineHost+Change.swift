@@ -16,7 +16,7 @@ extension MachineHost {
     /// - Throws: ``EngineError/Code/wrongState`` when the machine has power or is saved, or cannot be so;
     ///   ``EngineError/Code/notFound`` for an unknown disk; nothing is changed then.
     public func change(_ change: HardwareChange) async throws {
-        try await exclusively { host in
+        try await exclusively("a change") { host in
             try host.requireLock()
             if !change.isOfNotesAlone { try host.requireOff() }
             var now = host.record.now
@@ -57,14 +57,17 @@ extension MachineHost {
 
     private func apply(_ change: HardwareChange, to now: inout Configuration) throws(EngineError) {
         if let memory = change.memory {
-            guard memory.bytes > 0, memory.bytes % (1 << 20) == 0, memory.bytes <= 1 << 44 else {
-                throw refusal("its memory would be \(memory), which is not a multiple of 1 MiB up to 16 TiB")
+            guard memory.bytes > 0, memory.bytes % (1 << 20) == 0, memory <= MachineDefinition.largestMemory else {
+                throw refusal(
+                    "its memory would be \(memory), which is not a multiple of 1 MiB up to "
+                        + "\(MachineDefinition.largestMemory)")
             }
             now.memory = memory.bytes
         }
         if let processors = change.processors {
-            guard (1...255).contains(processors) else {
-                throw refusal("it would have \(processors) processors; give it 1 to 255")
+            guard (1...MachineDefinition.mostProcessors).contains(processors) else {
+                throw refusal(
+                    "it would have \(processors) processors; give it 1 to \(MachineDefinition.mostProcessors)")
             }
             now.processors = processors
         }
@@ -99,15 +102,14 @@ extension MachineHost {
         _ disks: [HardwareChange.NewDisk], to now: inout Configuration, making made: inout [FilePath]
     ) throws {
         for disk in disks {
-            // The name that is reserved for the lab's boot files is a folder's; a disk may have it.
-            if disk.name != "Boot", let problem = MachineName(disk.name).problem {
+            if let problem = MachineDefinition.Disk.problem(ofName: disk.name) {
                 throw refusal("the name of disk '\(disk.name)' \(problem)")
             }
             guard !now.disks.contains(where: { $0.name == disk.name }) else {
                 throw EngineError(.exists, "machine '\(folder.name)' has a disk '\(disk.name)' already")
             }
-            guard now.disks.count < HardwareChange.mostDisks else {
-                throw refusal("it would have more than \(HardwareChange.mostDisks) disks")
+            guard now.disks.count < MachineDefinition.mostDisks else {
+                throw refusal("it would have more than \(MachineDefinition.mostDisks) disks")
             }
             let path: FilePath
             switch disk.content {
