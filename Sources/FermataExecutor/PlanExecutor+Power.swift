@@ -8,17 +8,12 @@ extension PlanExecutor {
     /// Saves a machine; at the end of a run one that has no power any more is left as it is.
     func save(_ host: MachineHost, onlyIfItRuns: Bool) async throws {
         guard onlyIfItRuns else { return try await host.save() }
-        guard await host.mayBeSaved else { return }
+        guard await host.state.hasPower else { return }
         do {
             try await host.save()
         } catch {
             // Its guest may have powered it off meanwhile.
-            if await host.mayBeSaved { throw error }
+            if await host.state.hasPower { throw error }
         }
     }
-}
-
-extension MachineHost {
-    /// Whether the machine has power.
-    fileprivate var mayBeSaved: Bool { state == .running || state == .paused }
 }

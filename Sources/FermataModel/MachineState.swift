@@ -12,6 +12,14 @@ public enum MachineState: String, Hashable, Sendable, Codable, CaseIterable, Cus
     /// It is off, and its memory lies on disk.
     case saved
 
+    /// Whether a process holds the machine's memory.
+    public var hasPower: Bool {
+        switch self {
+        case .off, .saved: false
+        case .running, .paused: true
+        }
+    }
+
     /// The word.
     public var description: String { rawValue }
 }

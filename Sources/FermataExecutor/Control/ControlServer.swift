@@ -173,13 +173,3 @@ public final class ControlServer: Sendable {
         return state.waiters
     }
 }
-
-extension MachineState {
-    /// Whether a process holds the machine's memory.
-    var hasPower: Bool {
-        switch self {
-        case .off, .saved: false
-        case .running, .paused: true
-        }
-    }
-}
