@@ -113,6 +113,8 @@ extension MachineHost {
             let saved = try SavedState(reading: source.files.devices)
             try check(saved, of: source, target, isWorkingState: false)
             if state == .saved {
+                // Its pages are checked when a process takes them.
+                _ = try memoryImage(of: source, saved, target)
                 now.saved = .checkpoint(id)
                 end = .saved
             } else {

@@ -97,9 +97,16 @@ extension MachineHost {
         let source = try record.memory(of: saved)
         var before = record.now
         before.saved = nil
-        try source.files.link(to: folder.memory(ofCheckpoint: id))
-        try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
-        try commit(id, request, before, state: .saved, moment: source.moment, superseding: superseded)
+        let files = folder.memory(ofCheckpoint: id)
+        do throws(EngineError) {
+            try source.files.link(to: files)
+            try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
+            try commit(id, request, before, state: .saved, moment: source.moment, superseding: superseded)
+        } catch {
+            // These are second names only; the machine stays saved in the first.
+            if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(files.folder) }
+            throw error
+        }
     }
 
     /// Makes the memory the machine's own that lies in a checkpoint's folder, since that folder is about to go.
