@@ -48,6 +48,7 @@ final class MachineEvents: Sendable {
         var readers: [Int: AsyncStream<MachineEvent>.Continuation] = [:]
         var next = 0
         var isOver = false
+        var lastState: MachineEvent.Kind?
     }
 
     private let state = Mutex(State())
@@ -75,6 +76,16 @@ final class MachineEvents: Sendable {
     func tell(_ kind: MachineEvent.Kind) {
         let event = MachineEvent(time: Int64(Date().timeIntervalSince1970 * 1000), kind: kind)
         for reader in state.withLock({ Array($0.readers.values) }) { reader.yield(event) }
+    }
+
+    /// Tells a state that differs from the one told last.
+    func tellState(_ machine: MachineState, because reason: String?) {
+        let kind = MachineEvent.Kind.state(machine, reason: reason)
+        let isNew = state.withLock { state in
+            defer { state.lastState = kind }
+            return state.lastState != kind
+        }
+        if isNew { tell(kind) }
     }
 
     /// Nothing happens any more.

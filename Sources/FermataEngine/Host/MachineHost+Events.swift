@@ -14,10 +14,10 @@ extension MachineHost {
         MachineStatus(state: state, reason: stateReason, activity: activity)
     }
 
-    /// Tells in which state the machine is now.
+    /// Tells in which state the machine is now, unless that is what was told last.
     func tellState(because reason: String? = nil) {
         stateReason = reason
-        eventSource.tell(.state(state, reason: reason))
+        eventSource.tellState(state, because: reason)
     }
 
     /// What the hypervisor tells of the machine.
