@@ -4,7 +4,6 @@
 import ArgumentParser
 import Fermata
 import FermataEngine
-import FermataExecutor
 import FermataModel
 import SystemPackage
 
@@ -38,6 +37,23 @@ struct LabReading: ParsableArguments {
     }
 }
 
+extension LabReading {
+    /// Prints a document if one is wanted; a command that did what it should says nothing else.
+    func printOnlyJSON(_ format: String, _ members: [String: JSON]) throws {
+        if json { try print(format, members, text: "") }
+    }
+
+    /// Prints what has become of a machine, if a document is wanted.
+    func printOnlyJSON(_ state: MachineState, of machine: MachineRecord) throws {
+        try printOnlyJSON(
+            "fermata-machine-state",
+            [
+                "id": .string(machine.id.description), "name": .string(machine.folder.name.description),
+                "state": .string(state.rawValue),
+            ])
+    }
+}
+
 extension DiskFile {
     /// The disk as a JSON object with absolute paths.
     var jsonValue: JSON {
@@ -60,26 +76,4 @@ func table(_ rows: [[String]]) -> String {
         while line.last == " " { line.removeLast() }
         return line
     }.joined(separator: "\n")
-}
-
-extension StoreOption {
-    /// The lab, which must exist.
-    func lab() throws -> LabFolder {
-        try LabFolder.open(Lab.find(store: try checked().map { FilePath($0) }))
-    }
-
-    /// A machine of the lab.
-    ///
-    /// - Throws: ``ProgramFailure`` with exit code 2 and what was probably meant.
-    func machine(_ name: String) throws -> MachineRecord {
-        let lab = try lab()
-        let machines = try lab.machines()
-        guard let folder = machines.first(where: { $0.name.description == name }) else {
-            let near = Spelling.nearest(to: name, among: machines.map(\.name.description))
-            throw ProgramFailure(
-                "there is no machine '\(name.shortened(to: 100))' in \(lab.path)"
-                    + (near.map { "; did you mean '\($0)'?" } ?? ""), exitCode: ProgramFailure.wrongUse)
-        }
-        return try MachineRecord(reading: folder)
-    }
 }

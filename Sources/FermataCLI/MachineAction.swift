@@ -33,13 +33,7 @@ struct MachineAction: ParsableArguments {
             try await body(machine)
             return try await machine.state
         }
-        let record = try record()
-        try reading.printOnlyJSON(
-            "fermata-machine-state",
-            [
-                "id": .string(record.id.description), "name": .string(record.folder.name.description),
-                "state": .string(state.rawValue),
-            ])
+        try reading.printOnlyJSON(state, of: record())
     }
 }
 
@@ -64,12 +58,5 @@ extension Lab {
             await machine.close()
             throw error
         }
-    }
-}
-
-extension LabReading {
-    /// Prints a document if one is wanted; a command that did what it should says nothing else.
-    func printOnlyJSON(_ format: String, _ members: [String: JSON]) throws {
-        if json { try print(format, members, text: "") }
     }
 }

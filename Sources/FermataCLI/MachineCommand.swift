@@ -10,9 +10,7 @@ struct MachineCommand: AsyncParsableCommand {
         subcommands: [
             MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
             MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
-            MachineResumeCommand.self,
-            MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self, MachineDeleteCommand.self,
-            MachineExecuteCommand.self, MachineLogCommand.self,
-            MachineHostCommand.self,
+            MachineResumeCommand.self, MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self,
+            MachineDeleteCommand.self, MachineExecuteCommand.self, MachineLogCommand.self, MachineHostCommand.self,
         ])
 }

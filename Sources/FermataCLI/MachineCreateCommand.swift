@@ -56,21 +56,12 @@ struct MachineCreateCommand: AsyncParsableCommand {
         do {
             for warning in try lab.check(definition, in: "/") { ProgramOutput.message(warning.description) }
         } catch let errors as PlanningErrors {
-            let sentences = errors.diagnostics.filter { $0.severity == .error }.map { error in
-                error.message + (error.suggestion.map { "; \($0)" } ?? "")
-            }
-            throw ProgramFailure(
-                lines: sentences.map { "\(ProgramOutput.name): error: \($0)" }, exitCode: ProgramFailure.wrongUse)
+            throw ProgramFailure(ofDefinition: errors)
         }
         let machine = try lab.create(definition, in: "/")
         let record = try MachineRecord(reading: machine.control.folder)
         await machine.close()
-        try reading.printOnlyJSON(
-            "fermata-machine-state",
-            [
-                "id": .string(record.id.description), "name": .string(record.folder.name.description),
-                "state": .string(MachineState.off.rawValue),
-            ])
+        try reading.printOnlyJSON(.off, of: record)
     }
 
     private func definition() throws -> MachineDefinition {

@@ -86,12 +86,7 @@ struct MachineSetCommand: AsyncParsableCommand {
         }
         let state = await host.state
         await host.close()
-        try reading.printOnlyJSON(
-            "fermata-machine-state",
-            [
-                "id": .string(record.id.description), "name": .string(record.folder.name.description),
-                "state": .string(state.rawValue),
-            ])
+        try reading.printOnlyJSON(state, of: record)
     }
 
     /// Refuses what no machine can be, with the sentences that a recipe's author gets.
@@ -111,11 +106,7 @@ struct MachineSetCommand: AsyncParsableCommand {
         do {
             _ = try lab.reachable.check(definition, in: "/")
         } catch let errors as PlanningErrors {
-            let sentences = errors.diagnostics.filter { $0.severity == .error }.map { error in
-                error.message + (error.suggestion.map { "; \($0)" } ?? "")
-            }
-            throw ProgramFailure(
-                lines: sentences.map { "\(ProgramOutput.name): error: \($0)" }, exitCode: ProgramFailure.wrongUse)
+            throw ProgramFailure(ofDefinition: errors)
         }
     }
 
