@@ -119,6 +119,16 @@ public struct MachineHandle: Sendable {
         try await control.run(.arguments(arguments), within: limit)
     }
 
+    /// Runs a program with its arguments in the guest, its input and output by way of descriptors, in bounded memory.
+    ///
+    /// - Parameter limit: how long it may take; nil for any time.
+    /// - Returns: its exit code.
+    public func execute(
+        _ arguments: [String], streams: CommandStreams, within limit: TimeSpan? = nil
+    ) async throws -> Int {
+        try await control.execute(.arguments(arguments), streams: streams, within: limit)
+    }
+
     /// Waits for text on the console after the text that was last waited for.
     ///
     /// - Returns: the text that matched.
