@@ -27,6 +27,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds = 3
+    if options.folder and not os.path.isdir(options.folder):
+        parser.error(f"--folder: there is no folder {options.folder}; make it first")
     if options.rounds < 2:
         parser.error("--rounds: there must be two at least")
     return options
