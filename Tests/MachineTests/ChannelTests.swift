@@ -21,6 +21,8 @@ import Testing
         // The shell reads what it is sent only when the line before is done.
         try await host.type("echo first-$((40 + 2)); sleep 3600\n")
         _ = try await host.waitForConsole(.plain("first-42"), within: .minutes(2))
+        // Who opens one waits for the other side.
+        _ = try await host.output(of: "mkfifo /tmp/begun /tmp/go")
         _ = try await host.checkpoint(CheckpointRequest(name: "clean"))
         for round in 1...3 {
             // Far more than the serial line, QEMU and the socket hold: some of it is still on its way at the revert.
@@ -28,11 +30,11 @@ import Testing
             let command = Task {
                 try await host.run(
                     .shell(
-                        "touch /tmp/started-\(round); until [ -e /tmp/go-\(round) ]; do usleep 20000; done"
+                        "touch /tmp/started-\(round); echo > /tmp/begun; cat /tmp/go; true"
                     ),
                     within: .minutes(2))
             }
-            _ = try await host.output(of: "until [ -e /tmp/started-\(round) ]; do usleep 20000; done")
+            _ = try await host.output(of: "cat /tmp/begun")
             let isRunning = "grep -qs '[s]tarted-\(round)' /proc/[0-9]*/cmdline"
             #expect(try await host.run(.shell(isRunning)).exitCode == 0, "round \(round)")
             #expect(try await host.revert().way == (way == .inPlace ? .inPlace : .freshProcess))

@@ -29,11 +29,13 @@ import Testing
         #expect(try await host.execute(.arguments(["/no/such/program"]), streams: CommandStreams()) == 127)
 
         // Nobody reads: the command waits, a checkpoint does not.
+        _ = try await host.output(of: "mkfifo /tmp/begun")
         let (reading, writing) = try FileDescriptor.pipe()
         let lines = Task { [host] in
-            try await host.execute(.shell("yes | head -c 4000000"), streams: CommandStreams(output: writing))
+            try await host.execute(
+                .shell("echo > /tmp/begun; yes | head -c 4000000"), streams: CommandStreams(output: writing))
         }
-        _ = try await host.output(of: "until pidof head > /dev/null; do usleep 10000; done")
+        _ = try await host.output(of: "cat /tmp/begun")
         let clean = try await host.checkpoint(CheckpointRequest(name: "clean"))
         let count = Task.detached { try Self.rest(of: reading).count }
         #expect(try await lines.value == 0)
@@ -48,15 +50,17 @@ import Testing
 
         let slow = await #expect(throws: EngineError.self) {
             _ = try await host.execute(
-                .arguments(["sleep", "1234"]), streams: CommandStreams(), within: .milliseconds(500))
+                .arguments(["flock", "/tmp/lock", "sleep", "1234"]), streams: CommandStreams(),
+                within: .milliseconds(500))
         }
         #expect(slow?.code == .timeout)
-        _ = try await host.output(of: "while pidof sleep > /dev/null; do usleep 10000; done")
+        // The lock is free once the command and what it started are gone.
+        _ = try await host.output(of: "flock /tmp/lock true")
 
         let waiting = Task { [host] in
-            try await host.execute(.shell("touch /tmp/begun; sleep 1234"), streams: CommandStreams())
+            try await host.execute(.shell("echo > /tmp/begun; sleep 1234"), streams: CommandStreams())
         }
-        _ = try await host.output(of: "until [ -e /tmp/begun ]; do usleep 10000; done")
+        _ = try await host.output(of: "cat /tmp/begun")
         _ = try await host.apply(clean.id)
         let reverted = await #expect(throws: EngineError.self) { _ = try await waiting.value }
         #expect(reverted?.code == .reverted)

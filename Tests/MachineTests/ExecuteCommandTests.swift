@@ -44,13 +44,13 @@ struct ExecuteCommandTests {
         #expect(late.messages == "fermata: error: the command did not end within 200ms in machine 'web'\n")
         #expect(try await shell("fermata vm exec web").code == 2)
 
-        // One that a revert overtakes is told so.
-        let killed = try await shell(
-            "fermata checkpoint create web clean && "
-                + "{ fermata vm exec web -- sleep 4321 & } && until fermata vm exec web -- pidof sleep >/dev/null; do :; "
-                + "done; fermata checkpoint revert web --discard; wait $!")
-        #expect(killed.code == 125)
-        #expect(killed.messages == "fermata: error: machine 'web' was restored to a checkpoint meanwhile\n")
+        // One that a revert overtakes is told so; the guest itself says when it has begun.
+        let reverted = try await shell(
+            "fermata checkpoint create web clean && fermata vm exec web -- mkfifo /tmp/begun && "
+                + "{ fermata vm exec web --shell -- 'echo > /tmp/begun; sleep 4321' & } && "
+                + "fermata vm exec web -- cat /tmp/begun && fermata checkpoint revert web --discard; wait $!")
+        #expect(reverted.code == 125)
+        #expect(reverted.messages == "fermata: error: machine 'web' was restored to a checkpoint meanwhile\n")
         let log = try await shell("fermata vm log web --lines 1")
         #expect(log.output.contains("fermata tiny guest ready"))
 
