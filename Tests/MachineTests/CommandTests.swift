@@ -50,12 +50,12 @@ import Testing
 
         let slow = await #expect(throws: EngineError.self) {
             _ = try await host.execute(
-                .arguments(["flock", "/tmp/lock", "sleep", "1234"]), streams: CommandStreams(),
+                .shell("mkfifo /tmp/held; exec 3<> /tmp/held; sleep 1234"), streams: CommandStreams(),
                 within: .milliseconds(500))
         }
         #expect(slow?.code == .timeout)
-        // The lock is free once the command and what it started are gone.
-        _ = try await host.output(of: "flock /tmp/lock true")
+        // The pipe ends once the command and what it started are gone; who opens it again and again lets it be read then.
+        _ = try await host.output(of: "while : > /tmp/held; do :; done & cat /tmp/held; kill $!")
 
         let waiting = Task { [host] in
             try await host.execute(.shell("echo > /tmp/begun; sleep 1234"), streams: CommandStreams())
