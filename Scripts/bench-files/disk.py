@@ -120,16 +120,18 @@ def measure(options, images):
         samples[row.name] = {side: [] for side in row.sides}
     for number in range(options.rounds):
         for row in ready:
-            # Who begins changes, so that neither always finds the machine as the other left it.
-            sides = list(row.sides) if number % 2 == 0 else list(reversed(row.sides))
-            for side in sides:
-                # What was written and removed before is the disk's business until then, and nobody's here.
-                os.sync()
-                row.warm(side, images)
-                if row.makes_files:
-                    take_memory()
-                samples[row.name][side].append(row.measure(side, images, seed=number + 1))
-            figures = ", ".join(f"{side} {samples[row.name][side][-1]:.1f}" for side in row.sides)
+            for turn in range(number * row.turns, (number + 1) * row.turns):
+                # Who begins changes, so that neither always finds the machine as the other left it.
+                sides = list(row.sides) if turn % 2 == 0 else list(reversed(row.sides))
+                for side in sides:
+                    # What was written and removed before is the disk's business until then, and nobody's here.
+                    os.sync()
+                    row.warm(side, images)
+                    if row.makes_files:
+                        take_memory()
+                    samples[row.name][side].append(row.measure(side, images, seed=turn + 1))
+            figures = ", ".join(
+                f"{side} {statistics.median(samples[row.name][side][-row.turns:]):.1f}" for side in row.sides)
             say(f"{number + 1} of {options.rounds}: {row.name}: {figures} {row.unit}")
     return ready, samples
 

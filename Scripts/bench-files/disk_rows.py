@@ -3,7 +3,7 @@
 
 """The rows of requests: what each side does, and how much better ours must be."""
 
-import os, shlex, statistics
+import os, shlex
 from disk_images import MIB
 from disk_peer import fio, run
 
@@ -19,6 +19,8 @@ class Row:
     at_least = None
     # Whether each run makes a file, which takes memory until it is on the disk.
     makes_files = False
+    # How often each side has its turn in a round: more where a run is short, or depends on what the disk does besides.
+    turns = 1
 
     def missing(self, images):
         """Why the row cannot be measured, if it cannot."""
@@ -90,6 +92,7 @@ class DeepReading(ReadingApart):
     """Reads of a chain of 64 against those of one disk with the same content; in every block each disk has something."""
 
     by_interval = True
+    turns = 9
     # Every disk of the chain has nearly every block, so it takes 64 times as much.
     size = 64 * MIB
 
@@ -101,11 +104,7 @@ class DeepReading(ReadingApart):
 
     def measure(self, side, images, seed):
         server = images.served(self.last[side])
-        cpu = self.place(server)
-        # So small a disk takes too short a time to tell anything, so it is read several times over.
-        passes = range(3 if self.depth == 1 else 15)
-        return statistics.median(
-            self.fio(server, images, seed * len(passes) + number, self.size, cpu) for number in passes)
+        return self.fio(server, images, seed, self.size, self.place(server))
 
 
 class NewWriting(Requests):

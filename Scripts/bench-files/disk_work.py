@@ -74,6 +74,7 @@ class Converting(Work):
     """A raw file of 4 GiB, a quarter of it data in runs of 1 MiB."""
 
     operation = "convert"
+    turns = 3
 
     def missing(self, images):
         if not images.knows(self.operation, self.format):
