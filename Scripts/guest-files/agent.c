@@ -20,7 +20,7 @@
 
 static const char port_name[] = "org.fermata.agent.0";
 
-enum { exec_wants_stdin = 1, exec_is_shell_line = 2 };
+enum { exec_wants_stdin = 1, exec_is_shell_line = 2, exec_limits_output = 4 };
 
 uint64_t current_epoch;
 static struct frame_decoder decoder;
@@ -64,6 +64,8 @@ static void exec_command(const struct frame *frame) {
     }
     if (found == count && text == end) {
         job->request = frame->request;
+        job->is_limited = flags & exec_limits_output;
+        job->window = output_window;
         start_job(job, flags & exec_wants_stdin, arguments, variables);
     } else {
         send_error(frame->request, error_protocol, broken);
@@ -89,6 +91,7 @@ static void take_frame(const struct frame *frame) {
     struct job *job = find_job(frame->request);
     if (frame->type == type_exec) exec_command(frame);
     if (frame->type == type_stdin && job) take_stdin(job, frame->payload, frame->length);
+    if (frame->type == type_taken && job && frame->length == 4) take_window(job, load32(frame->payload));
     if (frame->type == type_signal && job && job->state == job_running && frame->length == 4) {
         const uint32_t number = load32(frame->payload);
         if (number > 0 && number <= (uint32_t)SIGRTMAX) kill(-job->pid, (int)number);
@@ -161,7 +164,7 @@ static void serve(int signals) {
         if (queued() > 0) polled[1].events |= POLLOUT;
         for (int i = 0; i < job_limit; i++) {
             const struct job *job = &jobs[i];
-            const bool reads = job->state == job_draining || (job->state == job_running && room);
+            const bool reads = job->state == job_draining || (job->state == job_running && room && has_window(job));
             const bool writes = job->state == job_running && (job->input_end > job->input_start || job->input_ends);
             polled[2 + 3 * i] = (struct pollfd){.fd = reads ? job->output : -1, .events = POLLIN};
             polled[3 + 3 * i] = (struct pollfd){.fd = reads ? job->errors : -1, .events = POLLIN};

@@ -10,13 +10,14 @@
 #include <sys/types.h>
 
 enum {
-    type_hello = 1, type_exec = 2, type_stdin = 3, type_signal = 4,
+    type_hello = 1, type_exec = 2, type_stdin = 3, type_signal = 4, type_taken = 5,
     type_hello_ack = 65, type_started = 66, type_stdout = 67, type_stderr = 68,
     type_exited = 69, type_error = 70, type_credit = 71, type_ready = 72,
 };
 enum { error_no_room = 1, error_protocol = 2, error_cannot_run = 126, error_not_found = 127 };
 enum {
     stdin_window = 64 << 10,
+    output_window = 256 << 10,
     job_limit = 128,
     chunk_size = 16 << 10,
     /// Output of commands is queued up to here, replies up to twice that, before the other side must read.
@@ -30,6 +31,9 @@ struct job {
     pid_t pid;
     int status;
     int input, output, errors;
+    /// Whether its output waits for TAKEN, and how much of it may be sent until then.
+    bool is_limited;
+    size_t window;
     /// How much of stdout and of stderr may still be sent once the command ended.
     size_t left_over[2];
     bool input_ends;
@@ -57,6 +61,10 @@ void kill_job(struct job *job);
 struct job *find_job(uint32_t request);
 /// Runs the command in a free place and reports how that went. The lists end with a null.
 void start_job(struct job *job, bool wants_stdin, char **arguments, char **variables);
+/// Whether more of the command's output may be sent now.
+bool has_window(const struct job *job);
+/// The host has taken so much output; all that there is and will be, for `UINT32_MAX`.
+void take_window(struct job *job, uint32_t count);
 void take_stdin(struct job *job, const uint8_t *bytes, uint32_t length);
 void write_input(struct job *job);
 /// Passes on one chunk; false when nothing more can be read now.

@@ -95,15 +95,29 @@ void take_stdin(struct job *job, const uint8_t *bytes, uint32_t length) {
     write_input(job);
 }
 
+bool has_window(const struct job *job) {
+    return !job->is_limited || job->window > 0;
+}
+
+void take_window(struct job *job, uint32_t count) {
+    if (count == UINT32_MAX) job->is_limited = false;
+    job->window = count < output_window - job->window ? job->window + count : output_window;
+    if (job->state == job_ended) settle_job(job);
+}
+
 bool read_output(struct job *job, int *end, uint16_t type, size_t limit) {
     static uint8_t bytes[chunk_size];
+    const bool counts = job->is_limited && job->state != job_draining;
+    if (limit > chunk_size) limit = chunk_size;
+    if (counts && limit > job->window) limit = job->window;
     if (*end < 0 || limit == 0) return false;
-    ssize_t count = read(*end, bytes, limit < chunk_size ? limit : chunk_size);
+    ssize_t count = read(*end, bytes, limit);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (count <= 0) {
         close_end(end);
         return false;
     }
+    if (counts) job->window -= (size_t)count;
     if (job->state != job_draining) reply(job, type, bytes, (uint32_t)count);
     if (job->state == job_ended) job->left_over[type == type_stderr] -= (size_t)count;
     return true;
@@ -112,7 +126,7 @@ bool read_output(struct job *job, int *end, uint16_t type, size_t limit) {
 void settle_job(struct job *job) {
     while (queued() < queue_soft_limit && read_output(job, &job->output, type_stdout, job->left_over[0])) continue;
     while (queued() < queue_soft_limit && read_output(job, &job->errors, type_stderr, job->left_over[1])) continue;
-    if (queued() >= queue_soft_limit) return;
+    if (queued() >= queue_soft_limit || !has_window(job)) return;
     stop_input(job);
     uint8_t payload[8];
     store32(payload, WIFSIGNALED(job->status));

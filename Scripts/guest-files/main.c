@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,9 @@ static int attend_main(int argc, char **argv) {
     }
     struct pollfd input = {.fd = 0, .events = POLLIN};
     while (poll(&input, 1, -1) < 1) continue;
+    // A shell lets what it starts in the background ignore these, and what ignores them passes that on.
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     execvp(argv[1], argv + 1);
     perror(argv[1]);
     return 127;

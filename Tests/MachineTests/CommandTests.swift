@@ -28,7 +28,7 @@ import Testing
         #expect(try Self.rest(of: error) == Array("err\n".utf8))
         #expect(try await host.execute(.arguments(["/no/such/program"]), streams: CommandStreams()) == 127)
 
-        // Nobody reads: the command waits, a checkpoint does not.
+        // Nobody reads: the command waits, and neither a checkpoint nor another command does.
         _ = try await host.output(of: "mkfifo /tmp/begun")
         let (reading, writing) = try FileDescriptor.pipe()
         let lines = Task { [host] in
@@ -36,6 +36,7 @@ import Testing
                 .shell("echo > /tmp/begun; yes | head -c 4000000"), streams: CommandStreams(output: writing))
         }
         _ = try await host.output(of: "cat /tmp/begun")
+        #expect(try await host.output(of: "head -c 3000000 /dev/zero | wc -c; echo free") == "3000000\nfree")
         let clean = try await host.checkpoint(CheckpointRequest(name: "clean"))
         let count = Task.detached { try Self.rest(of: reading).count }
         #expect(try await lines.value == 0)

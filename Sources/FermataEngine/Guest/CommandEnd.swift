@@ -21,6 +21,9 @@ protocol CommandEnd: AnyObject, Sendable {
 
     /// Whether it has input to send.
     var hasInput: Bool { get }
+
+    /// Whether the guest is to send no more output than it tells to be taken.
+    var limitsOutput: Bool { get }
 }
 
 /// Collects a command's output, up to a limit.
@@ -33,6 +36,7 @@ final class CommandOutput: CommandEnd {
     }
 
     var hasInput: Bool { false }
+    var limitsOutput: Bool { false }
 
     func result(exitCode: Int) -> CommandResult {
         state.withLock { result in

@@ -12,21 +12,27 @@ import SystemPackage
 ///
 /// ```
 ///  channel's thread ──take()──► queue ──► writer's thread ──► output, error
-///        └── waits while the queue is long, except in a pause, which only drains what is there
+///                                 └── TAKEN frames, without which the guest sends no more than a window
 ///  input ──► reader's thread ──► STDIN frames, no more than the guest has given credit for
 /// ```
+/// With a guest whose agent knows no such window the channel's thread waits while the queue is long, except in a pause,
+/// which only drains what is there.
 /// No thread waits for a descriptor but in `poll`, together with one that ends the wait.
 final class CommandPump: CommandEnd {
     /// How many bytes of output may wait before the channel does.
     static let queueLimit = 1 << 20
     /// How many bytes of input may be on their way, by the guest's protocol.
     static let inputWindow = 65536
+    /// After how much output the guest is told that it was taken; a quarter of its window.
+    private static let takenAtOnce = 65536
     /// What can be written to a pipe that has room without waiting for more of it.
     private static let atOnce = 4096
 
     private struct State {
         var queue: [(bytes: [UInt8], isError: Bool)] = []
         var queued = 0
+        /// Output that was taken and of which the guest was not told yet.
+        var taken = 0
         var credit = CommandPump.inputWindow
         var isStopped = false
         var waitsForRoom = false
@@ -35,6 +41,16 @@ final class CommandPump: CommandEnd {
         var send: (@Sendable (GuestFrame.Kind, [UInt8]) -> Void)?
         /// Whether nobody takes the output any more.
         var isBroken = false
+
+        /// What the guest is to be told of output that was taken; nil until it is enough.
+        mutating func take(_ count: Int) -> [UInt8]? {
+            taken += count
+            guard send != nil, taken >= CommandPump.takenAtOnce else { return nil }
+            defer { taken = 0 }
+            var payload = LittleEndianBytes()
+            payload.append(UInt32(clamping: taken))
+            return payload.bytes
+        }
     }
 
     private let streams: CommandStreams
@@ -76,6 +92,7 @@ final class CommandPump: CommandEnd {
     }
 
     var hasInput: Bool { streams.input != nil }
+    var limitsOutput: Bool { true }
 
     func begin(_ send: @escaping @Sendable (GuestFrame.Kind, [UInt8]) -> Void) {
         state.withLock { $0.send = send }
@@ -85,7 +102,7 @@ final class CommandPump: CommandEnd {
     func take(_ bytes: [UInt8], isError: Bool) {
         guard !bytes.isEmpty else { return }
         state.withLock { state in
-            guard !state.isStopped, !state.isBroken else { return }
+            guard !state.isStopped else { return }
             state.queue.append((bytes, isError))
             state.queued += bytes.count
         }
@@ -154,36 +171,34 @@ final class CommandPump: CommandEnd {
     private func write() {
         while true {
             work.wait()
-            let next: (bytes: [UInt8], isError: Bool)?? = state.withLock { state in
-                guard !state.isStopped else { return .none }
-                return .some(state.queue.isEmpty ? nil : state.queue.removeFirst())
+            let (isStopped, isBroken, next) = state.withLock { state in
+                (state.isStopped, state.isBroken, state.queue.isEmpty ? nil : state.queue.removeFirst())
             }
-            guard let next else { return }
+            if isStopped { return }
             guard let (bytes, isError) = next else { continue }
-            let isWritten = write(bytes, to: isError ? streams.error : streams.output)
+            // A command that does not end for want of a reader goes on, for nobody.
+            let isWritten = isBroken || write(bytes, to: isError ? streams.error : streams.output)
             finish(bytes.count, isWritten: isWritten)
         }
     }
 
     /// Notes that output has been written, or that nobody takes it: then the command is told as a shell would tell it.
     private func finish(_ count: Int, isWritten: Bool) {
-        let (hasRoom, drained, send) = state.withLock { state in
-            var send: (@Sendable (GuestFrame.Kind, [UInt8]) -> Void)?
+        let (hasRoom, drained, send, taken, breaks) = state.withLock { state in
             state.queued -= min(count, state.queued)
-            if !isWritten, !state.isStopped, !state.isBroken {
-                state.isBroken = true
-                (state.queue, state.queued) = ([], 0)
-                send = state.send
-            }
+            let breaks = !isWritten && !state.isStopped && !state.isBroken
+            if breaks { state.isBroken = true }
+            let taken = state.take(count)
             let hasRoom = state.waitsForRoom && state.queued <= Self.queueLimit
             if hasRoom { state.waitsForRoom = false }
             var drained: [CheckedContinuation<Void, Never>] = []
             if state.queued == 0 { swap(&drained, &state.drained) }
-            return (hasRoom, drained, send)
+            return (hasRoom, drained, state.send, taken, breaks)
         }
         if hasRoom { room.signal() }
         for waiter in drained { waiter.resume() }
-        send?(.signal, [UInt8(SIGPIPE), 0, 0, 0])
+        if breaks { send?(.signal, [UInt8(SIGPIPE), 0, 0, 0]) }
+        if let taken { send?(.taken, taken) }
     }
 
     private func write(_ bytes: [UInt8], to descriptor: FileDescriptor?) -> Bool {

@@ -25,6 +25,7 @@ struct GuestFrame: Hashable, Sendable {
         static let execute = Kind(rawValue: 2)
         static let standardInput = Kind(rawValue: 3)
         static let signal = Kind(rawValue: 4)
+        static let taken = Kind(rawValue: 5)
         static let helloAck = Kind(rawValue: 65)
         static let started = Kind(rawValue: 66)
         static let standardOutput = Kind(rawValue: 67)

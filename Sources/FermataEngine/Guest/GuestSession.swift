@@ -101,7 +101,7 @@ final class GuestSession: Sendable {
     ///
     /// - Returns: its exit code.
     func run(_ command: Action.Command, to end: any CommandEnd) async throws -> Int {
-        let payload = Self.payload(of: command, hasInput: end.hasInput)
+        let payload = Self.payload(of: command, for: end)
         guard payload.count <= GuestFrame.payloadLimit else {
             throw EngineError(
                 .guest,
@@ -149,6 +149,8 @@ final class GuestSession: Sendable {
         }
         guard let cancelled else { return }
         send(GuestFrame(.signal, request: request, epoch: epoch, payload: [9, 0, 0, 0]), since: sending)
+        // What it has written and nobody took must not keep its place in the guest.
+        send(GuestFrame(.taken, request: request, epoch: epoch, payload: [0xFF, 0xFF, 0xFF, 0xFF]), since: sending)
         cancelled.continuation.resume(throwing: CancellationError())
     }
 
@@ -217,14 +219,14 @@ final class GuestSession: Sendable {
         return false
     }
 
-    private static func payload(of command: Action.Command, hasInput: Bool) -> [UInt8] {
+    private static func payload(of command: Action.Command, for end: any CommandEnd) -> [UInt8] {
         let (flags, arguments): (UInt32, [String]) =
             switch command {
             case .shell(let line): (2, [line])
             case .arguments(let arguments): (0, arguments)
             }
         var payload = LittleEndianBytes()
-        payload.append(flags | (hasInput ? 1 : 0))
+        payload.append(flags | (end.hasInput ? 1 : 0) | (end.limitsOutput ? 4 : 0))
         payload.append(UInt32(arguments.count))
         payload.append(UInt32(0))
         for argument in arguments { payload.append(Array(argument.utf8) + [0]) }
