@@ -11,6 +11,8 @@ struct MachineCommand: AsyncParsableCommand {
             MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
             MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
             MachineResumeCommand.self, MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self,
-            MachineDeleteCommand.self, MachineExecuteCommand.self, MachineLogCommand.self, MachineHostCommand.self,
+            MachineRenameCommand.self, MachineDeleteCommand.self, MachineExecuteCommand.self,
+            MachineConsoleCommand.self, MachineLogCommand.self,
+            MachineHostCommand.self,
         ])
 }

@@ -9,7 +9,10 @@ import FermataEngine
 struct MachineLogCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "log", abstract: "Show what a machine's guest wrote on its console.",
-        discussion: "The log is bounded: what is older than some megabytes is forgotten.")
+        discussion: """
+            Lines of the form '--- started, TIME ---' and '--- restored to checkpoint 'NAME', TIME ---' tell the guest's \
+            lives apart. The log is bounded: what is older than some megabytes is forgotten.
+            """)
 
     @Argument(help: "The machine.")
     var name: String

@@ -12,7 +12,8 @@ import SystemPackage
 /// `fermata vm set`.
 struct MachineSetCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
-        commandName: "set", abstract: "Change the hardware and the notes of a machine that is off.",
+        commandName: "set",
+        abstract: "Change a machine: its hardware while it is off, its notes and rules at any time.",
         discussion: """
             What is not said stays as it is. Checkpoints keep the hardware of their time, and applying one brings it \
             back. Boot files are copied into the lab. A disk that is detached stays as a file in the machine's folder, \
@@ -42,6 +43,15 @@ struct MachineSetCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "What the guest's time of day is after a restore: that of the checkpoint, or, told by its agent, the host's.",
+            valueName: "continue|host"))
+    var clock: ClockPolicy?
+
+    @Option(help: ArgumentHelp("Whether checkpoints can be made.", valueName: "allowed|forbidden"))
+    var checkpoints: CheckpointPolicy?
+
+    @Option(
+        help: ArgumentHelp(
             "A new disk, such as data=1G, or a file in the machine's folder, such as data=web-data.vhd; may be said again.",
             valueName: "name=size|file"))
     var attach: [String] = []
@@ -63,7 +73,7 @@ struct MachineSetCommand: AsyncParsableCommand {
             throw ValidationError("--attach '\(text.shortened(to: 100))' has no name; write NAME=SIZE or NAME=FILE")
         }
         let texts = [memory, kernel, initrd, arguments, notes].compactMap(\.self) + attach + detach
-        if texts.isEmpty, processors == nil {
+        if texts.isEmpty, processors == nil, clock == nil, checkpoints == nil {
             throw ValidationError("there is nothing to change; say what, such as --memory 512M")
         }
     }
@@ -114,7 +124,8 @@ struct MachineSetCommand: AsyncParsableCommand {
         HardwareChange(
             memory: try memory.map { try ByteSize(parsing: $0) }, processors: processors,
             kernel: kernel.map { .absolute($0) }, initrd: initrd.map { .absolute($0) }, arguments: arguments,
-            notes: notes, detach: detach, attach: try attach.map(newDisk))
+            notes: notes, clock: clock, allowsCheckpoints: checkpoints.map { $0 == .allowed }, detach: detach,
+            attach: try attach.map(newDisk))
     }
 
     private func newDisk(_ text: String) throws -> HardwareChange.NewDisk {

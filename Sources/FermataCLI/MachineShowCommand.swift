@@ -42,6 +42,8 @@ struct MachineShowCommand: AsyncParsableCommand {
         }
         members["reason"] = status.reason.map { .string($0) }
         members["activity"] = status.activity.map { .string($0) }
+        members["clock"] = .string(record.now.clock.rawValue)
+        members["checkpoints"] = .string(record.policy.rawValue)
         members["network"] = record.now.devices.networkAddress.map { ["address": .string($0)] }
         members["notes"] = record.now.notes.map { .string($0) }
         members["recipe"] = record.now.owner.map { .string($0.recipe) }
@@ -66,6 +68,8 @@ struct MachineShowCommand: AsyncParsableCommand {
             rows.append(["arguments", boot.arguments.shortened(to: 400)])
         }
         if let address = record.now.devices.networkAddress { rows.append(["network", address]) }
+        if record.now.clock != .continue { rows.append(["clock", record.now.clock.rawValue]) }
+        if record.policy != .allowed { rows.append(["checkpoints", record.policy.rawValue]) }
         if let notes = record.now.notes { rows.append(["notes", notes.shortened(to: 400)]) }
         if let owner = record.now.owner { rows.append(["recipe", owner.recipe.shortened(to: 100)]) }
         let parent = tree.now.flatMap { tree[$0] }?.name
@@ -77,6 +81,10 @@ struct MachineShowCommand: AsyncParsableCommand {
         }
         return table(rows)
     }
+}
+
+extension MachineRecord {
+    fileprivate var policy: CheckpointPolicy { now.allowsCheckpoints ? .allowed : .forbidden }
 }
 
 extension MachineStatus {

@@ -71,6 +71,9 @@ public struct FaultPoint: Hashable, Sendable {
     /// Around the rename that makes a saved machine one that is off.
     public static let discardCommit: FaultPoint = FaultPoint(name: "discard")
 
+    /// Around the rename that gives a machine another name.
+    public static let renameCommit: FaultPoint = FaultPoint(name: "rename")
+
     private static let chosen: (name: String, count: Int)? = {
         guard let text = unsafe getenv("FERMATA_FAULT_POINT").map({ unsafe String(cString: $0) }) else { return nil }
         let parts = text.split(separator: ":", maxSplits: 1)

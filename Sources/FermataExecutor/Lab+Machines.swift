@@ -70,14 +70,30 @@ extension Lab {
     /// - Throws: ``EngineError/Code/wrongState`` while it has power, ``EngineError/Code/busy`` while it is in use.
     public func delete(_ name: MachineName) async throws {
         let lab = try LabFolder.open(folder.path)
+        try await whenFree(name, for: "delete") { () throws(EngineError) in try lab.deleteMachine(name) }
+    }
+
+    /// Gives a machine without power another name.
+    ///
+    /// - Throws: ``EngineError/Code/wrongState`` while it has power, or when no machine can have the name,
+    ///   ``EngineError/Code/exists`` when another has it, ``EngineError/Code/busy`` while the machine is in use.
+    public func rename(_ name: MachineName, to new: MachineName) async throws {
+        let lab = try LabFolder.open(folder.path)
+        try await whenFree(name, for: "rename") { () throws(EngineError) in try lab.renameMachine(name, to: new) }
+    }
+
+    /// Does what only nobody's machine can have done to it.
+    private func whenFree(
+        _ name: MachineName, for what: String, _ body: () throws(EngineError) -> Void
+    ) async throws {
         let state = try await status(of: name).state
         guard !state.hasPower else {
-            throw EngineError(.wrongState, "machine '\(name)' is \(state); turn it off before you delete it")
+            throw EngineError(.wrongState, "machine '\(name)' is \(state); turn it off before you \(what) it")
         }
         let limit = ContinuousClock.now + Self.patience
         while true {
             do throws(EngineError) {
-                return try lab.deleteMachine(name)
+                return try body()
             } catch {
                 // A host whose machine has just lost its power is about to let go of it.
                 guard error.code == .busy, ContinuousClock.now < limit else { throw error }

@@ -129,6 +129,14 @@ public struct MachineHandle: Sendable {
         try await control.execute(.arguments(arguments), streams: streams, within: limit)
     }
 
+    /// Types text on the guest's console.
+    public func type(_ text: String) async throws {
+        try await control.type(Array(text.utf8))
+    }
+
+    /// What the guest writes on its console, from the last 4 KiB on, until the machine has no power.
+    public var console: ConsoleOutputs { ConsoleOutputs(of: control) }
+
     /// Waits for text on the console after the text that was last waited for.
     ///
     /// - Returns: the text that matched.

@@ -46,7 +46,7 @@ extension PlanExecutor {
         case .run(_, let command, let expect, let within):
             return .command(exitCode: try await run(command, on: held(name), expect: expect, within: within))
         case .type(_, let text):
-            try await held(name).type(text)
+            try await held(name).type(Array(text.utf8))
         case .checkpoint(let new):
             let request = CheckpointRequest(
                 name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing)

@@ -25,24 +25,13 @@ enum HardwareWords {
             throw WordError("disk '\(name.shortened(to: 100))' has no size: write disk { \"name\", size = \"64M\" }")
         }
         var disk = MachineDefinition.Disk(name: name, size: try size.size())
-        if let format = given.options.take("format") { disk.format = try self.format(format) }
+        if let format = given.options.take("format") { disk.format = try format.word() }
         try given.options.finish()
         return disk
     }
 
-    private static func format(_ given: Given) throws -> MachineDefinition.Disk.Format {
-        let names = MachineDefinition.Disk.Format.allCases.map(\.rawValue)
-        let expected = names.map { "\"\($0)\"" }.joined(separator: " or ")
-        let text = try given.text(expected)
-        guard let format = MachineDefinition.Disk.Format(rawValue: text) else {
-            let hint = WordError.hint(for: text, among: names)
-            throw WordError("\(given.place): expected \(expected), got \"\(text.shortened(to: 60))\"\(hint)")
-        }
-        return format
-    }
-
     /// The fields of `machine "name" { ... }`.
-    static let fields: [String] = ["memory", "processors", "boot", "disks", "network"]
+    static let fields: [String] = ["memory", "processors", "boot", "disks", "network", "clock"]
 
     /// Reads the fields of `machine "name" { ... }`.
     static func machine(
@@ -69,6 +58,7 @@ enum HardwareWords {
         }
         if let disks = fields.take("disks") { definition.disks = try self.disks(disks) }
         if let network = fields.take("network") { definition.hasNetwork = try network.boolean() }
+        if let clock = fields.take("clock") { definition.clock = try clock.word() }
         try fields.finish()
         return definition
     }
@@ -83,6 +73,20 @@ enum HardwareWords {
             }
             return disk.value
         }
+    }
+}
+
+extension Given {
+    /// A word out of a fixed set.
+    fileprivate func word<Word: RawRepresentable<String> & CaseIterable>() throws -> Word {
+        let names = Word.allCases.map(\.rawValue)
+        let expected = names.map { "\"\($0)\"" }.joined(separator: " or ")
+        let text = try text(expected)
+        guard let word = Word(rawValue: text) else {
+            let hint = WordError.hint(for: text, among: names)
+            throw WordError("\(place): expected \(expected), got \"\(text.shortened(to: 60))\"\(hint)")
+        }
+        return word
     }
 }
 

@@ -11,19 +11,21 @@ extension MachineDefinition {
             "boot": boot?.jsonValue,
             "disks": disks.isEmpty ? nil : .array(disks.map(\.jsonValue)),
             "network": hasNetwork ? true : nil,
+            "clock": clock == .continue ? nil : .string(clock.rawValue),
             "at": at?.jsonValue,
         ])
     }
 
     init(json value: JSON, at path: String) throws(DocumentError) {
         let reader = try ObjectReader(
-            value, at: path, fields: ["name", "memory", "processors", "boot", "disks", "network", "at"])
+            value, at: path, fields: ["name", "memory", "processors", "boot", "disks", "network", "clock", "at"])
         self.init(name: MachineName(try reader.string("name")), at: try SourceLocation(in: reader))
         if let bytes: UInt64 = try reader.integer("memory", "a number of bytes") { memory = ByteSize(bytes: bytes) }
         if let count: Int = try reader.integer("processors", "a number of processors") { processors = count }
         if reader.has("boot") { boot = try Boot(json: reader.required("boot"), at: reader.path(of: "boot")) }
         for (path, element) in try reader.elements("disks") { disks.append(try Disk(json: element, at: path)) }
         hasNetwork = try reader.bool("network") ?? false
+        clock = try reader.word("clock") ?? .continue
     }
 }
 
@@ -60,20 +62,23 @@ extension MachineDefinition.Disk {
         self.init(
             name: try reader.string("name"),
             size: ByteSize(bytes: try reader.integer("size", "a number of bytes") ?? 0),
-            format: try Format(in: reader))
+            format: try reader.word("format") ?? .vhd)
     }
 }
 
-extension MachineDefinition.Disk.Format {
-    fileprivate init(in reader: ObjectReader) throws(DocumentError) {
-        let text = try reader.optionalString("format") ?? Self.vhd.rawValue
-        guard let format = Self(rawValue: text) else {
-            let names = Self.allCases.map(\.rawValue)
+extension ObjectReader {
+    /// A word out of a fixed set; nil when the field is absent.
+    fileprivate func word<Word: RawRepresentable<String> & CaseIterable>(
+        _ field: String
+    ) throws(DocumentError) -> Word? {
+        guard let text = try optionalString(field) else { return nil }
+        guard let word = Word(rawValue: text) else {
+            let names = Word.allCases.map(\.rawValue)
             throw DocumentError(
-                .value, path: reader.path(of: "format"),
+                .value, path: path(of: field),
                 "expected \(names.map { "\"\($0)\"" }.joined(separator: " or ")), "
                     + "found \"\(text.shortened(to: 60))\"\(Spelling.hint(for: text, among: names))")
         }
-        self = format
+        return word
     }
 }

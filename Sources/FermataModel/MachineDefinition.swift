@@ -15,6 +15,8 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
     public var disks: [Disk]
     /// Whether it has a network card, to which nothing is connected.
     public var hasNetwork: Bool
+    /// What the guest's time of day is after a restore.
+    public var clock: ClockPolicy
     /// Where the author wrote it.
     public var at: SourceLocation?
 
@@ -28,7 +30,7 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
     /// Makes a definition; what is left out is what most labs want.
     public init(
         name: MachineName, memory: ByteSize = .mebibytes(256), processors: Int = 1, boot: Boot? = nil,
-        disks: [Disk] = [], hasNetwork: Bool = false, at: SourceLocation? = nil
+        disks: [Disk] = [], hasNetwork: Bool = false, clock: ClockPolicy = .continue, at: SourceLocation? = nil
     ) {
         self.name = name
         self.memory = memory
@@ -36,6 +38,7 @@ public struct MachineDefinition: Hashable, Sendable, Codable {
         self.boot = boot
         self.disks = disks
         self.hasNetwork = hasNetwork
+        self.clock = clock
         self.at = at
     }
 

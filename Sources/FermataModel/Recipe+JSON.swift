@@ -6,7 +6,7 @@
 /// ```
 /// {"format": "fermata-recipe", "version": 1, "name": "first-lab",
 ///  "machines": [{"name": "web", "memory": 268435456, "processors": 1, "boot": {"kernel", "initrd", "arguments"},
-///                "disks": [{"name": "system", "size": 67108864}], "network": true, "at": {"file", "line"}}],
+///                "disks": [{"name": "system", "size": 67108864}], "network": true, "clock": "host", "at": {"file", "line"}}],
 ///  "steps": [{"do": "Start", "machine": "web", "at": {"file", "line"}}]}
 /// ```
 extension Recipe {

@@ -61,6 +61,12 @@ public enum Vocabulary {
             swift: "Network", lua: "network", group: .hardware,
             summary: "A network card with an address of its own; nothing is connected to it.", subject: .definition,
             parameters: [], swiftExample: "Network()", luaExample: "network = true"),
+        Word(
+            swift: "Clock", lua: "clock", group: .hardware,
+            summary: "What the guest's time of day is after a restore; it goes on from the checkpoint's unless said.",
+            subject: .definition,
+            parameters: [.positional("policy", "continue; or host: the guest's agent sets it to the host's")],
+            swiftExample: "Clock(.host)", luaExample: "clock = \"host\""),
     ]
 
     private static let power: [Word] = [

@@ -19,6 +19,7 @@ extension MachineDefinition {
             "disks": .array(disks.map(\.jsonValue)),
         ]
         if hasNetwork { value["network"] = true }
+        if clock != .continue { value["clock"] = .string(clock.rawValue) }
         if let boot {
             guard let kernel = files[boot.kernel] else { return nil }
             var contents: [String: JSON] = ["kernel": .string(kernel.description)]

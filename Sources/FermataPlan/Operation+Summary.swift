@@ -47,6 +47,7 @@ extension MachineDefinition {
         if let boot { parts.append("kernel \(boot.kernel.shortened(to: 60))") }
         parts += disks.map { "disk \($0.name.quoted) of \($0.size)" }
         if hasNetwork { parts.append("network card") }
+        if clock == .host { parts.append("the host's clock") }
         return parts.joined(separator: ", ")
     }
 }

@@ -73,6 +73,38 @@ import Testing
         #expect(left.allSatisfy { FilePath($0).components.count == 2 }, "\(left)")
     }
 
+    @Test func `a machine gets another name and keeps all else`() async throws {
+        let folder = try await made(["--disk", "data=1M"])
+        let before = try await run("vm", "show", "web", "--json", in: folder).json
+        #expect(try await run("checkpoint", "create", "web", "clean", in: folder).code == 0)
+        let renamed = try await run("vm", "rename", "web", "site-of-mine", "--json", in: folder).json
+        #expect(renamed["id"] == before["id"] && renamed["name"] == "site-of-mine" && renamed["state"] == "off")
+        let after = try await run("vm", "show", "site-of-mine", "--json", in: folder).json
+        #expect(after["id"] == before["id"] && after["name"] == "site-of-mine")
+        #expect(after["disks"]?.elements.allSatisfy { $0["path"]?.text?.contains("/site-of-mine/") == true } == true)
+        let chains = try #require(after["disks"]?.elements.compactMap { $0["chain"]?.elements.last?.text })
+        #expect(chains.map { FilePath($0).lastComponent } == ["web.vhd", "web-data.vhd"])
+        #expect(try await run("vm", "show", "web", in: folder).code == 2)
+        #expect(try await run("checkpoint", "apply", "site-of-mine", "clean", "--discard", in: folder).code == 0)
+        let id = try #require(before["id"]?.text)
+        let file = folder.folder.appending("lab/site-of-mine/Virtual Machines/\(id).xml")
+        let data = try Data(contentsOf: URL(filePath: file.string))
+        let encoding: String.Encoding = data.starts(with: [0xFF, 0xFE]) ? .utf16 : .utf8
+        #expect(String(data: data, encoding: encoding)?.contains("site-of-mine") == true)
+
+        // The old name is free, and the new one is not.
+        let create = ["vm", "create", "web", "--memory", "1M", "--disk", "1M"]
+        #expect(try await Program.fermata.run(create + ["--store", "lab"], in: folder.path).code == 0)
+        let contents = try folder.contents()
+        let taken = try await run("vm", "rename", "web", "site-of-mine", in: folder)
+        #expect(taken.code == 1 && taken.messages.contains("site-of-mine exists already"), "\(taken)")
+        for name in ["a/b", "", "Boot", ".x"] {
+            let wrong = try await run("vm", "rename", "web", name, in: folder)
+            #expect(wrong.code == 2 && wrong.lines.count == 1, "\(wrong)")
+        }
+        #expect(try folder.contents() == contents)
+    }
+
     @Test(arguments: [
         ["vm", "delete", "web"], ["vm", "turn-off", "web"], ["vm", "reset", "web"],
         ["checkpoint", "apply", "web", "clean"], ["checkpoint", "revert", "web"],

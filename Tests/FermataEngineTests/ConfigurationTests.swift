@@ -17,7 +17,8 @@ struct ConfigurationTests {
                 kernel: String(repeating: "ab", count: 32), initrd: String(repeating: "01", count: 32),
                 arguments: "console=ttyS0 quiet"),
             disks: (0..<disks).map { .init(name: "disk-\($0)", path: "/lab/web/Snapshots/X/\($0).avhd") },
-            devices: .init(networkAddress: "52:54:00:0a:ff:01"), ancestors: [.random(), .random()],
+            devices: .init(networkAddress: "52:54:00:0a:ff:01"), clock: .host, allowsCheckpoints: false,
+            ancestors: [.random(), .random()],
             owner: .init(recipe: "first-lab", definition: "00ff"),
             checkpoint: checkpoint)
     }

@@ -107,6 +107,26 @@ struct LabFolderTests {
         #expect(files.filter(FileSystem.exists) == [])
     }
 
+    @Test func `a machine in use keeps its name, and a rename that was killed is finished`() async throws {
+        let machine = try create()
+        let host = try host(of: machine)
+        let before = try contents()
+        let busy = #expect(throws: EngineError.self) { try lab.renameMachine("web", to: "site") }
+        #expect(busy?.code == .busy)
+        await host.close()
+        let missing = #expect(throws: EngineError.self) { try lab.renameMachine("wbe", to: "site") }
+        #expect(missing?.code == .notFound)
+        #expect(try contents() == before)
+        // What a crash right after the commit leaves: the folder has the name, the configuration not yet.
+        try FileSystem.move(machine.path, to: lab.path.appending("site"))
+        let renamed = lab.machine("site")
+        #expect(try MachineRecord(reading: renamed).now.name == "web")
+        await (try self.host(of: renamed)).close()
+        #expect(try MachineRecord(reading: renamed).now.name == "site")
+        try lab.renameMachine("site", to: "web")
+        #expect(try MachineRecord(reading: lab.machine("web")).now.name == "web")
+    }
+
     @Test func `a lock is that of the folder which has the name`() async throws {
         let machine = try create()
         let other = lab.path.appending("other")

@@ -83,6 +83,36 @@ import Testing
         #expect(!folder.isInUse)
     }
 
+    @Test func `what the guest writes is read in another process as it is here`() async throws {
+        let lab = try TestLab()
+        let (local, remote) = try hosted(lab)
+        try await local.start()
+        _ = try await remote.waitForConsole(.plain("guest ready"), within: .seconds(60))
+        let held = try await remote.checkpoint(CheckpointRequest(name: "held"))
+        _ = try await remote.run(.shell("say gone"), within: .seconds(60))
+        _ = try await remote.waitForConsole(.plain("gone"), within: .seconds(60))
+        _ = try await remote.apply(held.id)
+        try await remote.turnOff()
+        let output = try await local.control.readConsole(from: 0)
+        #expect(try await remote.readConsole(from: 0) == output)
+        #expect(output.parts.first == .started && output.parts.last == .restored("held"))
+        #expect(String(decoding: output.text, as: UTF8.self).hasSuffix("gone\r\n"))
+        #expect(try await remote.readConsole(from: output.next).parts.isEmpty)
+        let off = await #expect(throws: EngineError.self) { _ = try await remote.readConsole(from: nil) }
+        #expect(off?.code == .wrongState)
+
+        try await local.start()
+        let pieces = Task {
+            var pieces: [ConsoleOutput.Part] = []
+            for try await piece in local.console { pieces.append(piece) }
+            return pieces
+        }
+        _ = try await remote.waitForConsole(.plain("guest ready"), within: .seconds(60))
+        try await remote.turnOff()
+        let text = try await ConsoleOutput(parts: pieces.value, next: 0).text
+        #expect(String(decoding: text, as: UTF8.self).hasSuffix("guest ready\r\n"))
+    }
+
     @Test func `errors come back with their code and their sentence`() async throws {
         let lab = try TestLab()
         let (local, remote) = try hosted(lab)
@@ -216,26 +246,30 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path))
         let folder = lab.lab.folder.machine("web")
         #expect(try RemoteMachine(connectingTo: folder) == nil)
-        // As a host that was killed leaves it.
-        do {
-            let stale = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
-            unsafe withUnsafePointer(to: &address) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                    _ = unsafe bind(stale, pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
-                }
-            }
-            listen(stale, 1)
-            close(stale)
-        }
+        Self.leaveStale(path)
         #expect(FileManager.default.fileExists(atPath: path))
         #expect(try RemoteMachine(connectingTo: folder) == nil)
+        #expect(!FileManager.default.fileExists(atPath: path))
+        Self.leaveStale(path)
         let local = try lab.lab.open("web")
         let remote = try #require(try RemoteMachine(connectingTo: folder))
         #expect(try await remote.status.state == .off)
         await local.close()
+    }
+
+    /// Leaves a socket as a host does that is killed.
+    private static func leaveStale(_ path: String) {
+        let stale = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                _ = unsafe bind(stale, pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        listen(stale, 1)
+        close(stale)
     }
 
     @Test func `a host that ends with its machine is free when its last client has waited`() async throws {

@@ -41,6 +41,7 @@ struct LuaPrinter {
             fields.append("disks = { \(disks.joined(separator: ", ")) }")
         }
         if machine.hasNetwork || coin() { fields.append("network = \(machine.hasNetwork)") }
+        if machine.clock != .continue || coin() { fields.append("clock = \"\(machine.clock.rawValue)\"") }
         return fields.shuffled(using: &generator)
     }
 

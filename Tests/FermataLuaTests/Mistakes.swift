@@ -53,7 +53,7 @@ struct Mistake: CustomTestStringConvertible {
             "lab.lua:2: error: bad field 'network' of machine 'db': expected true or false, got a string"),
         Mistake(
             #"machine "db" { colour = "red" }"#,
-            "lab.lua:2: error: unknown field 'colour' of machine 'db': it takes 'memory', 'processors', 'boot', 'disks', 'network'"
+            "lab.lua:2: error: unknown field 'colour' of machine 'db': it takes 'memory', 'processors', 'boot', 'disks', 'network', 'clock'"
         ),
         Mistake(
             #"machine "db" { [true] = "red" }"#, "lab.lua:2: error: machine 'db' has no field true: names are text"),

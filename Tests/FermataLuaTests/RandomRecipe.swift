@@ -17,7 +17,7 @@ struct RandomRecipe {
                         kernel: maker.text(), initrd: maker.maybe { $0.text() }, arguments: maker.maybe { $0.text() })
                 },
                 disks: maker.list(0...3) { maker, _ in .init(name: maker.text(), size: maker.size()) },
-                hasNetwork: maker.coin())
+                hasNetwork: maker.coin(), clock: maker.coin() ? .host : .continue)
         }
         let names = machines.map(\.name)
         let steps = list(0...15) { maker, _ in Step(maker.action(names)) }

@@ -111,6 +111,7 @@ import struct FermataModel.Expectation
             Boot(.kernel("vmlinuz", initrd: "initrd.gz", arguments: "console=ttyS0"))
             Disk("system", .mebibytes(64), format: .vhdx)
             Network()
+            Clock(.host)
         }
         #expect(recipe.withoutLocations.machines.last == Recipe("") { swift }.withoutLocations.machines.last)
         let source = try String(contentsOfFile: #filePath, encoding: .utf8)

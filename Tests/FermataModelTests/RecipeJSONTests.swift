@@ -138,6 +138,10 @@ import Testing
             document(machine: #"{"name": "web", "network": "eth0"}"#),
             "machines[0].network: expected true or false, found \"eth0\""
         ),
+        (
+            document(machine: #"{"name": "web", "clock": "hots"}"#),
+            "machines[0].clock: expected \"continue\" or \"host\", found \"hots\"; did you mean \"host\"?"
+        ),
         (document(machine: #"{"name": "web", "kernel": "x"}"#), "machines[0]: unknown field \"kernel\""),
         (
             document(machine: #"{"name": "web", "at": {"file": "a"}}"#),

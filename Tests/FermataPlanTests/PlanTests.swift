@@ -63,6 +63,8 @@ import Testing
         #expect(disk.digest(files: [:]) != renamed.digest(files: [:]))
         let networked = MachineDefinition(name: "web", disks: disk.disks, hasNetwork: true)
         #expect(disk.digest(files: [:]) != networked.digest(files: [:]))
+        let clocked = MachineDefinition(name: "web", disks: disk.disks, clock: .host)
+        #expect(disk.digest(files: [:]) != clocked.digest(files: [:]))
     }
 
     @Test func `every step is one operation with its number and line`() throws {

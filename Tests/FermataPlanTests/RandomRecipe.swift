@@ -108,7 +108,7 @@ struct RandomRecipe {
                 .init(kernel: maker.path(), initrd: maker.maybe { $0.path() }, arguments: maker.maybe { $0.text() })
             },
             disks: list(3) { .init(name: $0.text(), size: ByteSize(bytes: $0.number())) },
-            hasNetwork: generator.chance(50), at: location())
+            hasNetwork: generator.chance(50), clock: generator.chance(50) ? .host : .continue, at: location())
     }
 
     private mutating func path() -> String {

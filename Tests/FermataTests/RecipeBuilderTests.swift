@@ -204,6 +204,7 @@ import struct FermataModel.SourceLocation
                     Processors(2)
                 }
                 if large { Network() }
+                if large { Clock(.host) }
                 for number in 1...2 {
                     Disk("disk\(number)", .mebibytes(8))
                 }
@@ -212,6 +213,7 @@ import struct FermataModel.SourceLocation
         #expect(machine(large: true).memory == .gibibytes(1))
         #expect(machine(large: true).processors == 2)
         #expect(machine(large: true).hasNetwork && !machine(large: false).hasNetwork)
+        #expect(machine(large: true).clock == .host && machine(large: false).clock == .continue)
         #expect(machine(large: false).memory == .mebibytes(64))
         #expect(machine(large: false).disks.map(\.name) == ["disk1", "disk2"])
         #expect(Machine("plain").definition == MachineDefinition(name: "plain", at: Machine("plain").definition.at))

@@ -26,7 +26,9 @@ import Testing
         _ = try await host.checkpoint(CheckpointRequest(name: "clean"))
         for round in 1...3 {
             // Far more than the serial line, QEMU and the socket hold: some of it is still on its way at the revert.
-            let flood = Task { try await host.type(String(repeating: "echo leak-$((1 + 1))\n", count: 40_000)) }
+            let flood = Task {
+                try await host.type(String(repeating: "echo leak-$((1 + 1))\n", count: 40_000))
+            }
             let command = Task {
                 try await host.run(
                     .shell(

@@ -1,7 +1,6 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import FermataTestSupport
 import Foundation
 import StorageTestSupport
 import SystemPackage
@@ -9,23 +8,11 @@ import Testing
 
 /// `fermata vm exec` and `fermata vm log`, each a process of its own, with a machine that another one hosts.
 struct ExecuteCommandTests {
-    /// Runs a line of the shell in which `fermata` is the program that was built, and `$S` the lab.
-    private static func shell(_ line: String, in lab: FilePath) async throws -> Tool.Result {
-        let tests = FilePath(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        let program = tests.removingLastComponent().appending("fermata")
-        return try await Tool("sh").run([
-            "-c",
-            "fermata() { FERMATA_STORE='\(lab)' '\(program)' \"$@\"; }; G='\(try TinyGuest.find().folder)'; \(line)",
-        ])
-    }
-
     @Test func `a guest's command is like one of the shell's own`() async throws {
         let folder = try TemporaryFolder()
-        let lab = folder.appending("lab")
-        func shell(_ line: String) async throws -> Tool.Result { try await Self.shell(line, in: lab) }
-        let made = try await shell(
-            "fermata vm create web --memory 192M --disk 64M --kernel $G/vmlinuz --initrd $G/initrd.gz "
-                + "--arguments '\(TinyGuest.arguments)' && fermata vm start web")
+        let lab = ShellLab(path: folder.appending("lab"))
+        func shell(_ line: String) async throws -> Tool.Result { try await lab.run(line) }
+        let made = try await lab.start("web")
         #expect(made.code == 0, "\(made.messages)")
 
         let apart = try await shell("echo word | fermata vm exec web -- sh -c 'cat; echo problem >&2; exit 7'")
@@ -51,8 +38,9 @@ struct ExecuteCommandTests {
                 + "fermata vm exec web -- cat /tmp/begun && fermata checkpoint revert web --discard; wait $!")
         #expect(reverted.code == 125)
         #expect(reverted.messages == "fermata: error: machine 'web' was restored to a checkpoint meanwhile\n")
-        let log = try await shell("fermata vm log web --lines 1")
-        #expect(log.output.contains("fermata tiny guest ready"))
+        #expect(try await shell("fermata vm log web").output.contains("fermata tiny guest ready"))
+        let last = try await shell("fermata vm log web --lines 1")
+        #expect(last.output.hasPrefix("--- restored to checkpoint 'clean', "))
 
         let off = try await shell("fermata vm turn-off web --discard; fermata vm exec web -- true")
         #expect(off.code == 125)
@@ -60,5 +48,29 @@ struct ExecuteCommandTests {
             off.messages == "fermata: error: machine 'web' is off, but a command needs it running; start it first\n")
         #expect(try await shell("fermata vm exec wbe -- true").code == 2)
         #expect(try await shell("fermata vm list").output.hasPrefix("web  off  "))
+    }
+
+    /// How much a command writes.
+    static let size = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] == nil ? 48 << 20 : 1 << 30
+
+    @Test func `output of any length takes no memory of the host`() async throws {
+        let folder = try TemporaryFolder()
+        let lab = ShellLab(path: folder.appending("lab"))
+        let made = try await lab.start("web")
+        #expect(made.code == 0, "\(made.messages)")
+        // The most that the host has had, in KiB.
+        func most() async throws -> Int {
+            let line =
+                "sed -n 's/^VmHWM:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(pgrep -f 'vm hos[t] web --store \(lab.path)')/status"
+            let result = try await lab.run(line)
+            return try #require(Int(result.output.split(separator: "\n").first ?? ""), "\(result)")
+        }
+        #expect(try await lab.run("fermata vm exec web -- head -c 100000 /dev/zero | wc -c").output == "100000\n")
+        let before = try await most()
+        let result = try await lab.run("fermata vm exec web -- head -c \(Self.size) /dev/zero | wc -c")
+        #expect(result.output == "\(Self.size)\n", "\(result.messages)")
+        let grown = try await most() - before
+        #expect(grown < 24 << 10, "the host took \(grown) KiB more")
+        #expect(try await lab.run("fermata vm turn-off web --discard").code == 0)
     }
 }

@@ -60,6 +60,11 @@ final class LiveLab: Sendable {
 }
 
 extension MachineHost {
+    /// Types text on the guest's console.
+    func type(_ text: String) async throws {
+        try await type(Array(text.utf8))
+    }
+
     /// What a command in the guest writes to standard output, without white space at its ends; it must succeed.
     func output(of line: String) async throws -> String {
         let result = try await run(.shell(line), within: .minutes(2))

@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whatever may stand in a machine: memory, processors, boot files, disks, a network card.
+/// Whatever may stand in a machine: memory, processors, boot files, disks, a network card, a clock.
 public protocol MachineComponent {
     /// The hardware that it stands for.
     var parts: [MachinePart] { get }
@@ -19,6 +19,8 @@ public enum MachinePart: Hashable, Sendable, MachineComponent {
     case disk(MachineDefinition.Disk)
     /// A network card.
     case network
+    /// What its guest's time of day is after a restore; of several the last counts.
+    case clock(ClockPolicy)
 
     /// Itself.
     public var parts: [MachinePart] { [self] }
@@ -30,6 +32,7 @@ public enum MachinePart: Hashable, Sendable, MachineComponent {
         case .boot(let boot): definition.boot = boot
         case .disk(let disk): definition.disks.append(disk)
         case .network: definition.hasNetwork = true
+        case .clock(let policy): definition.clock = policy
         }
     }
 }

@@ -5,19 +5,23 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// What SIGINT and SIGTERM mean while it lives: the first asks to stop in order, the second stops at once.
+/// What SIGINT, SIGTERM and the like mean while it lives: the first asks to stop in order, the second stops at once.
 package final class StopSignals {
     private let sources: [any DispatchSourceSignal]
 
     /// Listens from now on.
     ///
     /// - Parameters:
+    ///   - numbers: the signals.
     ///   - first: what the first signal does.
     ///   - again: what every later one does; unless said, the process ends at once.
-    package init(_ first: @escaping @Sendable () -> Void, again: @escaping @Sendable () -> Void = { _exit(1) }) {
+    package init(
+        on numbers: [CInt] = [SIGINT, SIGTERM], _ first: @escaping @Sendable () -> Void,
+        again: @escaping @Sendable () -> Void = { _exit(1) }
+    ) {
         let queue = DispatchQueue(label: "fermata.signals")
         let isFirst = FirstTime()
-        sources = [SIGINT, SIGTERM].map { number in
+        sources = numbers.map { number in
             _ = signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { isFirst.take() ? first() : again() }

@@ -78,6 +78,16 @@ extension Configuration {
                 }
                 return address
             })
+        let clock = own?.text("clock") ?? ClockPolicy.continue.rawValue
+        guard let policy = ClockPolicy(rawValue: clock) else {
+            throw ValueError("fermata/clock: expected continue or host, found '\(clock)'")
+        }
+        self.clock = policy
+        let checkpoints = own?.text("checkpoints")
+        guard checkpoints == nil || checkpoints == Configuration.forbidden else {
+            throw ValueError("fermata/checkpoints: expected forbidden or nothing, found '\(checkpoints ?? "")'")
+        }
+        allowsCheckpoints = checkpoints == nil
         ancestors = []
         while let text = own?.text("ancestor\(ancestors.count)") {
             ancestors.append(try Configuration.identity(text, "fermata/ancestor\(ancestors.count)"))

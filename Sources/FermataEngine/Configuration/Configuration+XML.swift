@@ -19,6 +19,7 @@ extension Configuration {
     static let ideController = "83f8638b-8dca-4152-9eda-2ca8b33039b4"
     static let scsiController = "d422512d-2bf2-4752-809d-7b82b5fcb1b4"
     static let ideDrives = 4
+    static let forbidden = "forbidden"
 
     /// The text of the configuration's file.
     func xml() -> [UInt8] {
@@ -87,6 +88,8 @@ extension Configuration {
         if let address = devices.networkAddress {
             element.group("network") { $0.leaf("address", "string", address) }
         }
+        if clock != .continue { element.leaf("clock", "string", clock.rawValue) }
+        if !allowsCheckpoints { element.leaf("checkpoints", "string", Configuration.forbidden) }
         for (index, ancestor) in ancestors.enumerated() {
             element.leaf("ancestor\(index)", "string", ancestor.description)
         }

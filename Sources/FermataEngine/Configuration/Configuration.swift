@@ -26,6 +26,10 @@ public struct Configuration: Hashable, Sendable {
     public var disks: [Disk]
     /// The other devices; none in a file that says nothing of them.
     public var devices: Devices = Devices(hasEntropy: false)
+    /// What the guest's time of day is after a restore.
+    public var clock: ClockPolicy = .continue
+    /// Whether checkpoints of the machine can be made.
+    public var allowsCheckpoints: Bool = true
     /// The checkpoints from which this state grew, nearest first; its parent is the first that exists.
     public var ancestors: [GUID]
     /// The recipe that made the machine or the checkpoint, if one did.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FermataModel
+import Foundation
 import Glibc
 import Synchronization
 import SystemPackage
@@ -12,7 +13,8 @@ import SystemPackage
 ///   … already matched │ unmatched ──────────────────────► written
 ///                     ▲ a wait looks from here on, and moves this mark behind its match
 /// ```
-/// A restore puts the mark and the unmatched text back to what they were at the checkpoint.
+/// A restore puts the mark and the unmatched text back to what they were at the checkpoint. Besides, anyone can read along:
+/// see ``read(from:)``.
 public final class Console: Sendable {
     /// The most unmatched bytes that are kept; older ones are forgotten.
     static let unmatchedLimit = 1 << 20
@@ -21,21 +23,31 @@ public final class Console: Sendable {
     /// The size at which the log starts anew, the old one kept beside it.
     static let logLimit = 4 << 20
 
-    private struct State {
+    struct State {
         var unmatched: [UInt8] = []
         var tail: [UInt8] = []
-        var waiters: [Int: Waiter] = [:]
+        var history = ConsoleHistory()
+        /// Whether no guest is there that could write.
+        var isOver = true
+        fileprivate var waiters: [Int: Waiter] = [:]
+        var readers: [Int: CheckedContinuation<Void, any Error>] = [:]
         var nextWaiter = 0
-        var logged = 0
-        var log: FileDescriptor?
+        fileprivate var logged = 0
+        fileprivate var log: FileDescriptor?
+
+        /// Lets every reader look again.
+        mutating func wakeReaders() {
+            for reader in readers.values { reader.resume() }
+            readers = [:]
+        }
     }
 
-    private struct Waiter {
+    fileprivate struct Waiter {
         let matcher: ConsoleMatcher
         let continuation: CheckedContinuation<String, any Error>
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
     private let path: FilePath
 
     /// Makes a console whose log goes to a file.
@@ -70,6 +82,8 @@ public final class Console: Sendable {
     func append(_ bytes: [UInt8]) {
         state.withLock { state in
             log(bytes, &state)
+            state.history.append(bytes)
+            state.wakeReaders()
             state.tail = Array((state.tail + bytes).suffix(4096))
             state.unmatched += bytes
             if state.unmatched.count > Console.unmatchedLimit {
@@ -133,11 +147,20 @@ public final class Console: Sendable {
         state.withLock { Array($0.unmatched.suffix(Console.savedLimit)) }
     }
 
-    /// Puts the unmatched text back, and ends every wait, which was for a future that is gone.
-    func rewind(to unmatched: [UInt8], because reason: EngineError) {
+    /// Lets a process write that has taken this moment: puts the unmatched text back, and ends every wait, which was for
+    /// a future that is gone.
+    ///
+    /// - Parameter beginning: what readers and the log are told; nil when the guest goes on where it was.
+    func begin(at unmatched: [UInt8], because reason: EngineError, telling beginning: ConsoleOutput.Part?) {
         let waiters = state.withLock { state in
             state.unmatched = unmatched
             state.tail = Array(unmatched.suffix(4096))
+            state.isOver = false
+            if let beginning {
+                state.history.append(beginning)
+                state.wakeReaders()
+                log(Array("\r\n--- \(beginning.sentence), \(Date().formatted(.iso8601)) ---\r\n".utf8), &state)
+            }
             defer { state.waiters = [:] }
             return state.waiters.values.map(\.continuation)
         }
@@ -147,6 +170,8 @@ public final class Console: Sendable {
     /// Ends every wait; what was written can still be read.
     func end(because reason: EngineError) {
         let waiters = state.withLock { state in
+            state.isOver = true
+            state.wakeReaders()
             defer { state.waiters = [:] }
             return state.waiters.values.map(\.continuation)
         }

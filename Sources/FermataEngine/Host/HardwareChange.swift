@@ -18,6 +18,10 @@ public struct HardwareChange: Hashable, Sendable {
     public var arguments: String?
     /// The author's notes; an empty text removes them.
     public var notes: String?
+    /// What the guest's time of day is after a restore.
+    public var clock: ClockPolicy?
+    /// Whether checkpoints of the machine can be made.
+    public var allowsCheckpoints: Bool?
     /// The names of disks to take away, before others are added.
     public var detach: [String]
     /// Disks to add behind those that stay.
@@ -26,7 +30,8 @@ public struct HardwareChange: Hashable, Sendable {
     /// Makes a change.
     public init(
         memory: ByteSize? = nil, processors: Int? = nil, kernel: FilePath? = nil, initrd: FilePath? = nil,
-        arguments: String? = nil, notes: String? = nil, detach: [String] = [], attach: [NewDisk] = []
+        arguments: String? = nil, notes: String? = nil, clock: ClockPolicy? = nil, allowsCheckpoints: Bool? = nil,
+        detach: [String] = [], attach: [NewDisk] = []
     ) {
         self.memory = memory
         self.processors = processors
@@ -34,6 +39,8 @@ public struct HardwareChange: Hashable, Sendable {
         self.initrd = initrd
         self.arguments = arguments
         self.notes = notes
+        self.clock = clock
+        self.allowsCheckpoints = allowsCheckpoints
         self.detach = detach
         self.attach = attach
     }
@@ -60,10 +67,10 @@ public struct HardwareChange: Hashable, Sendable {
         }
     }
 
-    /// Whether it changes nothing but the notes, which no guest can see.
-    var isOfNotesAlone: Bool {
+    /// Whether it changes nothing that the guest runs on.
+    var leavesHardware: Bool {
         var rest = self
-        rest.notes = nil
+        (rest.notes, rest.clock, rest.allowsCheckpoints) = (nil, nil, nil)
         return rest == HardwareChange()
     }
 }

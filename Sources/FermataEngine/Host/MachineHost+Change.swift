@@ -7,7 +7,7 @@ import SystemPackage
 import VirtualDisk
 
 extension MachineHost {
-    /// Changes the configuration of a machine that is off; notes in every state.
+    /// Changes the configuration of a machine that is off; its notes and its rules in every state.
     ///
     /// The configuration's file is the commit: before it there are new files that nothing names. A checkpoint keeps the
     /// configuration of its time, and a restore brings all of it back. A disk that is detached loses what was written to
@@ -18,7 +18,7 @@ extension MachineHost {
     public func change(_ change: HardwareChange) async throws {
         try await exclusively("a change") { host in
             try host.requireLock()
-            if !change.isOfNotesAlone { try host.requireOff() }
+            if !change.leavesHardware { try host.requireOff() }
             var now = host.record.now
             try host.apply(change, to: &now)
             try host.detach(change.detach, from: &now)
@@ -71,6 +71,8 @@ extension MachineHost {
             }
             now.processors = processors
         }
+        now.clock = change.clock ?? now.clock
+        now.allowsCheckpoints = change.allowsCheckpoints ?? now.allowsCheckpoints
         if let notes = change.notes { now.notes = notes.isEmpty ? nil : notes }
     }
 

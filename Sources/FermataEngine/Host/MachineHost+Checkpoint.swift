@@ -83,6 +83,13 @@ extension MachineHost {
         if let problem = request.name.problem {
             throw EngineError(.wrongState, "the checkpoint name '\(request.name)' \(problem)")
         }
+        // The origin is no checkpoint that anybody asked for.
+        guard record.now.allowsCheckpoints || request.isOrigin else {
+            throw EngineError(
+                .wrongState,
+                "machine '\(folder.name)' forbids checkpoints; allow them first, such as with 'fermata vm set "
+                    + "\(folder.name) --checkpoints allowed'")
+        }
         let same = record.tree.checkpoints.first { $0.name == request.name && !$0.isOrigin }
         guard let same, !request.isOrigin else { return nil }
         guard request.replaces else {

@@ -3,6 +3,8 @@
 
 import Dispatch
 public import FermataModel
+import Foundation
+import Logging
 
 extension MachineHost {
     /// Runs a command in the guest to its end.
@@ -24,7 +26,7 @@ extension MachineHost {
 
     /// Runs a command in the guest to its end, its input and output by way of descriptors, in bounded memory.
     ///
-    /// Output that nobody takes holds up the machine's other commands after a while, but no checkpoint.
+    /// Output that nobody takes lets the command wait, and nothing else.
     ///
     /// - Parameter limit: how long it may take; nil for any time.
     /// - Returns: its exit code; 128 and the signal's number when a signal ended it.
@@ -50,19 +52,45 @@ extension MachineHost {
         }
     }
 
-    /// Types text on the guest's console.
+    /// Tells the guest the host's time, where that is the machine's rule; a guest that does not take it runs on.
+    func followClock() async {
+        guard record.now.clock == .host, let session = running?.session else { return }
+        let name = folder.name
+        do {
+            let result = try await within(.seconds(5)) { _ in
+                EngineError(.timeout, "its agent did not answer")
+            } _: {
+                let time = Date().timeIntervalSince1970
+                return try await session.run(.arguments(["date", "-u", "-s", "@\(Int64(time.rounded()))"]))
+            }
+            guard result.exitCode == 0 else { throw EngineError(.guest, "date ended with \(result.exitCode)") }
+        } catch {
+            Logger(label: "fermata.engine").warning("machine '\(name)' was not told the time: \(error)")
+        }
+    }
+
+    /// Sends bytes to the guest's console, as a terminal sends keys.
     ///
     /// - Throws: ``EngineError/Code/reverted`` when a restore took back what the guest had not read yet.
-    public func type(_ text: String) async throws {
+    public func type(_ bytes: [UInt8]) async throws {
         let channel = try requireRunning("typing on its console").process.console
         let isSent = await withCheckedContinuation { continuation in
             // A guest that reads slowly must not hold up the machine's own thread.
-            DispatchQueue.global().async { continuation.resume(returning: channel.write(Array(text.utf8))) }
+            DispatchQueue.global().async { continuation.resume(returning: channel.write(bytes)) }
         }
         guard isSent else {
             throw EngineError(
-                .reverted, "machine '\(folder.name)' was restored, or went off, before it had read all text")
+                .reverted, "machine '\(folder.name)' was restored, or went off, before it had read all that was typed")
         }
+    }
+
+    /// Waits until the guest's console has something to read.
+    ///
+    /// - Parameter position: from where to read on; nil begins with the last 4 KiB.
+    /// - Returns: what was written; without parts once the machine has no power.
+    public func readConsole(from position: Int?) async throws -> ConsoleOutput {
+        if position == nil { _ = try requirePower("reading its console") }
+        return try await console.read(from: position)
     }
 
     /// Waits for text on the console after the last match.

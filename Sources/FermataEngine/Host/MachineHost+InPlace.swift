@@ -65,7 +65,7 @@ extension MachineHost {
         running?.chains = chains
         for disk in process.disks { disk.release(behind: nil) }
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
-        console.rewind(to: state.console, because: reason)
+        console.begin(at: state.console, because: reason, telling: restoration(to: restore.id))
         machine.session.begin(because: reason)
         running?.restartsSeen = machine.restarts
         running?.standing = goesOn ? nil : .asked

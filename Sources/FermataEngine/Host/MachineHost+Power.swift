@@ -22,14 +22,16 @@ extension MachineHost {
             try HostMemory.require(host.record.now.memory, for: host.folder.name)
             if let saved = host.record.now.saved {
                 try await host.startSaved(saved)
-                return host.tellState()
+                host.tellState()
+                return await host.followClock()
             }
             let base = try FlatImage.zero(memory: host.record.now.memory, in: host.folder.lab)
             let chains = try DiskFiles.open(host.record.now, in: host.folder)
             let machine = try await host.launch(
                 host.record.now, chains: chains, base: base, baseCheckpoint: nil,
                 clockBase: Int64(Date().timeIntervalSince1970))
-            host.console.rewind(to: [], because: EngineError(.reverted, "the machine started anew"))
+            host.console.begin(
+                at: [], because: EngineError(.reverted, "the machine started anew"), telling: .started)
             host.adopt(machine)
             do {
                 _ = try await machine.process.resume()

@@ -98,6 +98,7 @@ extension MachineHost {
             host.removeSavedMemory()
             host.eventSource.tell(.restored(id))
             host.tellState()
+            if host.state == .running { await host.followClock() }
             return RestoreOutcome(
                 checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
         }
@@ -322,7 +323,7 @@ extension MachineHost {
             // A reader that was in the middle of it has handed over its last bytes when this returns.
             old.process.console.receivePending { _ in }
         }
-        console.rewind(to: state.console, because: reason)
+        console.begin(at: state.console, because: reason, telling: source.checkpoint.flatMap(restoration))
         if !goesOn {
             fresh.standing = .asked
             fresh.shutGates()
@@ -335,6 +336,11 @@ extension MachineHost {
             await end(fresh, because: "it could not go on after a restore: \(error)", isTold: true)
             throw error
         }
+    }
+
+    /// What the console's readers are told of a restore.
+    func restoration(to checkpoint: GUID) -> ConsoleOutput.Part? {
+        record.checkpoints[checkpoint].map { .restored(CheckpointName($0.name)) }
     }
 
     /// Removes the disks of the discarded future, unless a checkpoint holds one.

@@ -15,6 +15,7 @@ import VirtualDisk
 ///   a disk that no configuration needs    a child of an operation that never was    removed
 ///   a disk between now and a checkpoint   the checkpoint never was                  folded into its parent
 ///   a saved machine's memory files        it is not saved, or not in them           removed
+///   another name than the folder's        the machine was renamed                   followed
 /// ```
 /// Each step leaves the machine as it was for every reader, so a crash in it is met by doing it again.
 struct Recovery {
@@ -26,6 +27,7 @@ struct Recovery {
 
     func run() throws(EngineError) {
         try removeUnfinishedFiles()
+        try followName()
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
         try removeLeftoverCheckpoints(record)
@@ -40,6 +42,14 @@ struct Recovery {
         }
         try removeUnneededDisks(record, references)
         try fold(record, references)
+    }
+
+    /// Makes the configuration say the name that the folder has.
+    func followName() throws(EngineError) {
+        var now = try MachineRecord(reading: folder).now
+        guard now.name != folder.name.description else { return }
+        now.name = folder.name.description
+        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine))
     }
 
     /// Removes the disks of the machine that no configuration of the lab needs.

@@ -99,7 +99,8 @@ extension LabFolder {
                     initrd: try boot.initrd.map { try addBootFile(file($0), expecting: bootFiles?.last) },
                     arguments: boot.arguments ?? "")
             },
-            disks: disks, devices: Configuration.Devices(new: definition), ancestors: [], owner: owner, checkpoint: nil)
+            disks: disks, devices: Configuration.Devices(new: definition), clock: definition.clock, ancestors: [],
+            owner: owner, checkpoint: nil)
         try FileSystem.commit(configuration.file(), to: virtualMachines.appending("\(id).xml"))
         for folder in [virtualMachines, unfinished.appending("Snapshots"), unfinished] {
             try FileSystem.synchronize(folder)
@@ -118,5 +119,30 @@ extension LabFolder {
         let discarded = trash.appending("\(name).\(GUID.random()).deleted")
         try FileSystem.move(folder.path, to: discarded)
         discardNow(discarded)
+    }
+
+    /// Gives a machine that nobody hosts another name; its disks' files keep theirs.
+    ///
+    /// ```
+    ///  <Name> ──rename──► <New>     the commit; the name in the configuration follows, by the next writer if need be
+    /// ```
+    /// - Throws: ``EngineError/Code/busy`` while it is in use, ``EngineError/Code/exists`` when the name is taken,
+    ///   ``EngineError/Code/wrongState`` when no machine can have it; nothing is changed then.
+    public func renameMachine(_ name: MachineName, to new: MachineName) throws(EngineError) {
+        let (folder, target) = (machine(name), machine(new))
+        let labLock = try FolderLock(path, of: "the lab \(path)")
+        let lock = try FolderLock(folder.path, of: "machine '\(name)'")
+        defer { withExtendedLifetime((labLock, lock)) {} }
+        if let problem = new.problem {
+            throw EngineError(.wrongState, "the machine name '\(new)' \(problem)")
+        }
+        guard !FileSystem.exists(target.path) else {
+            throw EngineError(.exists, "\(target.path) exists already; choose another name, or remove it")
+        }
+        try Recovery(of: folder).run()
+        FaultPoint.renameCommit.before()
+        try FileSystem.move(folder.path, to: target.path)
+        FaultPoint.renameCommit.after()
+        try Recovery(of: target).followName()
     }
 }

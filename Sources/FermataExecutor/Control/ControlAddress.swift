@@ -77,18 +77,40 @@ final class ControlAddress: Sendable {
     ///
     /// - Returns: nil when nobody does.
     func connect() throws(EngineError) -> ControlSocket? {
+        let attempt = try attempt()
+        // What a killed host left goes with whoever meets it, unless a host is about to listen there.
+        if case .refused = attempt, flock(folder, LOCK_EX | LOCK_NB) == 0 {
+            defer { flock(folder, LOCK_UN) }
+            if case .refused = try self.attempt() { remove() }
+        }
+        guard case .connected(let socket) = attempt else { return nil }
+        return socket
+    }
+
+    private enum Attempt {
+        case connected(ControlSocket)
+        /// There is a socket, on which nobody listens.
+        case refused
+        case absent
+    }
+
+    private func attempt() throws(EngineError) -> Attempt {
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("making a socket") }
         // A host that takes no more clients must not hold up who only asks.
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         let result = unsafe withAddress { address, length in unsafe Glibc.connect(descriptor, address, length) }
-        if result == 0 { return ControlSocket(owning: descriptor) }
+        if result == 0 { return .connected(ControlSocket(owning: descriptor)) }
         let error = errno
         close(descriptor)
-        if [ENOENT, ECONNREFUSED].contains(error) { return nil }
-        errno = error
-        throw failure("connecting")
+        switch error {
+        case ENOENT: return .absent
+        case ECONNREFUSED: return .refused
+        default:
+            errno = error
+            throw failure("connecting")
+        }
     }
 
     /// Makes a socket that listens; one on which nobody listens any more gives way.
@@ -98,7 +120,7 @@ final class ControlAddress: Sendable {
         // Two hosts that find the same stale socket must not both replace it.
         while flock(folder, LOCK_EX) != 0 && errno == EINTR {}
         defer { flock(folder, LOCK_UN) }
-        guard try connect() == nil else {
+        if case .connected = try attempt() {
             throw EngineError(.busy, "\(path): another host listens here")
         }
         unsafe unlinkat(folder, name, 0)

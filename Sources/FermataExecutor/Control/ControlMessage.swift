@@ -3,6 +3,7 @@
 
 import FermataEngine
 import FermataModel
+import Foundation
 
 /// Why a line of the control protocol cannot be believed: whoever sent it is disconnected.
 struct ControlViolation: Error, CustomStringConvertible {
@@ -72,6 +73,11 @@ struct ControlMessage: Sendable {
         try required(text(name), name)
     }
 
+    /// Bytes in base 64 that must be there.
+    func requiredBytes(_ name: String) throws(ControlViolation) -> [UInt8] {
+        Array(try required(Data(base64Encoded: requiredText(name)), name))
+    }
+
     /// A whole number; nil when the member is absent.
     func integer<Value: FixedWidthInteger>(_ name: String) throws(ControlViolation) -> Value? {
         switch members[name] {
@@ -135,12 +141,28 @@ struct ControlMessage: Sendable {
         return try ControlMessage(value)
     }
 
+    /// Objects; nil when the member is absent.
+    func objects(_ name: String) throws(ControlViolation) -> [ControlMessage]? {
+        guard let value = members[name] else { return nil }
+        guard case .array(let elements) = value else {
+            throw ControlViolation(description: "\"\(name)\" is no list")
+        }
+        var objects: [ControlMessage] = []
+        for element in elements { objects.append(try ControlMessage(element)) }
+        return objects
+    }
+
     func required<Value>(_ value: Value?, _ name: String) throws(ControlViolation) -> Value {
         guard let value else {
             throw ControlViolation(description: "\"\(name)\" is missing, or holds what nobody knows")
         }
         return value
     }
+}
+
+extension JSON {
+    /// Bytes in base 64.
+    static func bytes(_ bytes: [UInt8]) -> JSON { .string(Data(bytes).base64EncodedString()) }
 }
 
 /// Cuts what arrives into lines.

@@ -22,7 +22,8 @@ enum ControlRequest: Sendable {
     case run(Action.Command, within: TimeSpan)
     /// A command whose input and output are the client's own descriptors.
     case execute(Action.Command, ControlStreams, within: TimeSpan?)
-    case type(String)
+    case type([UInt8])
+    case readConsole(from: Int?)
     case waitForConsole(Action.ConsoleText, within: TimeSpan)
     /// From its answer on, the connection tells events.
     case subscribe
@@ -34,7 +35,7 @@ enum ControlRequest: Sendable {
     /// All others go on to their end, so that the machine is never left between two states.
     var isWait: Bool {
         switch self {
-        case .shutDown, .run, .execute, .type, .waitForConsole, .waitForReboot: true
+        case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel,
             .subscribe:
             false
@@ -64,7 +65,9 @@ enum ControlRequest: Sendable {
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
         case .execute(let command, let streams, let within):
             message("execute", command.members.merging(streams.members) { $1 }, within, streams.descriptors)
-        case .type(let text): message("type", ["text": .string(text)])
+        case .type(let bytes): message("type", ["bytes": .bytes(bytes)])
+        case .readConsole(let position):
+            message("readConsole", position.map { ["from": .integer($0)] } ?? [:])
         case .waitForConsole(let text, let within):
             message("waitForConsole", text.members.merging(["within": .integer(within.milliseconds)]) { $1 })
         case .cancel(let id): message("cancel", ["of": .integer(id)])
@@ -110,7 +113,8 @@ enum ControlRequest: Sendable {
             self = .execute(
                 try Action.Command(message), try ControlStreams(message),
                 within: try message.integer("within").map { .milliseconds($0) })
-        case "type": self = .type(try message.requiredText("text"))
+        case "type": self = .type(try message.requiredBytes("bytes"))
+        case "readConsole": self = .readConsole(from: try message.integer("from"))
         case "waitForConsole":
             self = .waitForConsole(try Action.ConsoleText(message), within: try message.span("within"))
         case "cancel": self = .cancel(try message.requiredInteger("of"))

@@ -3,7 +3,6 @@
 
 import FermataEngine
 import FermataModel
-import Foundation
 
 /// A value that a request of the control protocol is answered with.
 protocol ControlResult: Sendable {
@@ -90,18 +89,16 @@ extension RestoreOutcome: ControlResult {
 extension CommandResult: ControlResult {
     var members: [String: JSON] {
         [
-            "exitCode": .integer(exitCode), "standardOutput": .string(Data(standardOutput).base64EncodedString()),
-            "standardError": .string(Data(standardError).base64EncodedString()), "isTruncated": .bool(isTruncated),
+            "exitCode": .integer(exitCode), "standardOutput": .bytes(standardOutput),
+            "standardError": .bytes(standardError), "isTruncated": .bool(isTruncated),
         ]
     }
 
     init(_ message: ControlMessage) throws(ControlViolation) {
-        func bytes(_ name: String) throws(ControlViolation) -> [UInt8] {
-            Array(try message.required(Data(base64Encoded: message.requiredText(name)), name))
-        }
         self.init(
-            exitCode: try message.requiredInteger("exitCode"), standardOutput: try bytes("standardOutput"),
-            standardError: try bytes("standardError"), isTruncated: try message.flag("isTruncated"))
+            exitCode: try message.requiredInteger("exitCode"),
+            standardOutput: try message.requiredBytes("standardOutput"),
+            standardError: try message.requiredBytes("standardError"), isTruncated: try message.flag("isTruncated"))
     }
 }
 

@@ -58,8 +58,14 @@ public protocol MachineControl: Sendable {
     /// - Returns: its exit code.
     func execute(_ command: Action.Command, streams: CommandStreams, within limit: TimeSpan?) async throws -> Int
 
-    /// Types text on the guest's console.
-    func type(_ text: String) async throws
+    /// Sends bytes to the guest's console, as a terminal sends keys.
+    func type(_ bytes: [UInt8]) async throws
+
+    /// Waits until the guest's console has something to read.
+    ///
+    /// - Parameter position: from where to read on; nil begins with the last 4 KiB.
+    /// - Returns: what was written; without parts once the machine has no power.
+    func readConsole(from position: Int?) async throws -> ConsoleOutput
 
     /// Waits for text on the console after the last match.
     ///
@@ -96,7 +102,8 @@ extension MachineControl {
             let code = try await execute(command, streams: streams.streams, within: limit)
             // The descriptors are open until here.
             return withExtendedLifetime(streams) { ControlCode(code) }
-        case .type(let text): try await type(text)
+        case .type(let bytes): try await type(bytes)
+        case .readConsole(let position): return try await readConsole(from: position)
         case .waitForConsole(let text, let limit):
             return ControlText(try await waitForConsole(text, within: limit))
         case .cancel, .subscribe: break

@@ -125,9 +125,14 @@ public final class RemoteMachine: MachineControl {
         return answer.code
     }
 
-    /// Types text on the guest's console.
-    public func type(_ text: String) async throws {
-        try await done(.type(text))
+    /// Sends bytes to the guest's console, as a terminal sends keys.
+    public func type(_ bytes: [UInt8]) async throws {
+        try await done(.type(bytes))
+    }
+
+    /// Waits until the guest's console has something to read.
+    public func readConsole(from position: Int?) async throws -> ConsoleOutput {
+        try await client.ask(.readConsole(from: position))
     }
 
     /// Waits for text on the console after the last match.
