@@ -3,6 +3,7 @@
 
 import BlockStorage
 import FermataEngine
+import FermataTestSupport
 import Foundation
 import StorageTestSupport
 import Testing

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FermataModel
+import Synchronization
 
 extension MachineHost {
     /// What happens to the machine from now on, for any number of readers; ends when this host lets go of it.
@@ -9,14 +10,20 @@ extension MachineHost {
         eventSource.listen()
     }
 
-    /// What the machine is doing, and why.
-    public var status: MachineStatus {
-        MachineStatus(state: state, reason: stateReason, activity: activity)
+    /// What the machine is doing, and why; told at once, also while an operation keeps the machine's thread busy.
+    public nonisolated var status: MachineStatus {
+        get async { published.withLock { $0 } }
+    }
+
+    func publishStatus() {
+        let status = MachineStatus(state: state, reason: stateReason, activity: activity)
+        published.withLock { $0 = status }
     }
 
     /// Tells in which state the machine is now, unless that is what was told last.
     func tellState(because reason: String? = nil) {
         stateReason = reason
+        publishStatus()
         eventSource.tellState(state, because: reason)
     }
 

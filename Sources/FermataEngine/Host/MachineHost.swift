@@ -3,6 +3,7 @@
 
 public import FermataModel
 import Foundation
+import Synchronization
 import SystemPackage
 
 /// The one place that runs a machine: it holds the machine's lock, its process, its disks and its memory.
@@ -40,7 +41,11 @@ public actor MachineHost {
     /// Why the machine is in its state, if it was not simply asked for.
     var stateReason: String?
     /// The operation under way.
-    private(set) var activity: String?
+    private(set) var activity: String? {
+        didSet { publishStatus() }
+    }
+    /// The status for readers, who wait for no operation: the machine's thread may be busy for long.
+    nonisolated let published: Mutex<MachineStatus>
     private var turns = OperationTurns()
     private var offWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
@@ -62,6 +67,7 @@ public actor MachineHost {
         lock = try FolderLock(folder.path, of: "machine '\(folder.name)'")
         try Recovery(of: folder).run()
         record = try MachineRecord(reading: folder)
+        published = Mutex(MachineStatus(state: record.stateAtRest))
         console = try Console(log: folder.lab.consoleLog(record.id))
         thread = HostThread(name: folder.name.description)
         self.folder = folder

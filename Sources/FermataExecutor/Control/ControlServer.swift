@@ -106,7 +106,7 @@ public final class ControlServer: Sendable {
     /// Lets go of a machine without power that nobody asks anything of any more.
     private func closeIfUnused(but last: Int? = nil) async {
         let admitted = state.withLock(\.admitted)
-        guard await !host.status.state.hasPower else { return }
+        guard await !host.state.hasPower else { return }
         let isUnused = state.withLock { state in
             // A client that came meanwhile may have started the machine.
             guard !state.isClosing, state.admitted == admitted, state.connections.keys.allSatisfy({ $0 == last }) else {

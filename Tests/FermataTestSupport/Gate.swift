@@ -1,11 +1,11 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
-import Synchronization
+internal import Dispatch
+internal import Synchronization
 
 /// A place where threads wait while it is shut.
-final class Gate: Sendable {
+public final class Gate: Sendable {
     private let state = Mutex(State())
 
     private struct State {
@@ -15,11 +15,16 @@ final class Gate: Sendable {
         var awaiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    func shut() {
+    /// Makes an open gate.
+    public init() {}
+
+    /// Lets nobody through from now on.
+    public func shut() {
         state.withLock { $0.isShut = true }
     }
 
-    func open() {
+    /// Lets everybody through.
+    public func open() {
         let held = state.withLock { state in
             state.isShut = false
             defer { state.held = [] }
@@ -29,7 +34,7 @@ final class Gate: Sendable {
     }
 
     /// Waits while the gate is shut.
-    func pass() {
+    public func pass() {
         let semaphore = DispatchSemaphore(value: 0)
         let (mustWait, awaiting) = state.withLock { state -> (Bool, [CheckedContinuation<Void, Never>]) in
             guard state.isShut else { return (false, []) }
@@ -43,7 +48,7 @@ final class Gate: Sendable {
     }
 
     /// Waits until somebody stands before the gate.
-    func arrival() async {
+    public func arrival() async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let isThere = state.withLock { state in
                 if !state.hasArrived { state.awaiting.append(continuation) }
