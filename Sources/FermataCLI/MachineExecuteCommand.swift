@@ -33,12 +33,6 @@ struct MachineExecuteCommand: AsyncParsableCommand {
         parsing: .postTerminator, help: ArgumentHelp("After --: the program and its arguments.", valueName: "argv"))
     var command: [String]
 
-    func validate() throws {
-        guard !command.isEmpty else {
-            throw ValidationError("expected a command after --, such as 'fermata vm exec web -- ls /', found none")
-        }
-    }
-
     func run() async throws {
         let folder = try store.machine(name).folder
         let limit = try within.map { try TimeSpan(parsing: $0) }
