@@ -28,6 +28,14 @@ enum FileSystem {
         status(of: path) != nil
     }
 
+    /// Whether anything has that name, where it can be told: another user's private folder cannot be looked into.
+    static func isThere(_ path: FilePath) throws(EngineError) -> Bool {
+        var status = stat()
+        if unsafe path.withPlatformString({ unsafe lstat($0, &status) }) == 0 { return true }
+        guard [ENOENT, ENOTDIR].contains(errno) else { throw failure("looking for it", path) }
+        return false
+    }
+
     /// What a name stands for; links are not followed.
     static func status(of path: FilePath) -> stat? {
         var status = stat()

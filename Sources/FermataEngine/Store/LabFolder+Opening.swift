@@ -16,7 +16,7 @@ extension LabFolder {
     /// - Throws: ``EngineError/Code/notALab`` when the folder is none, or belongs to a newer version.
     public static func open(_ path: FilePath) throws(EngineError) -> LabFolder {
         let lab = LabFolder(try canonical(path))
-        guard FileSystem.exists(lab.storeFile) else {
+        guard try FileSystem.isThere(lab.storeFile) else {
             throw EngineError(
                 .notALab, "\(path): expected a lab with a store.json, found none; `fermata run` makes one")
         }
