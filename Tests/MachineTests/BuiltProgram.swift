@@ -84,7 +84,7 @@ final class BuiltProgram: Sendable {
 
     /// Ends it as a crash would.
     func kill() {
-        _ = Glibc.kill(process.processIdentifier, SIGKILL)
+        if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
     }
 
     /// Asks it to end.

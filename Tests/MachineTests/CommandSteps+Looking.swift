@@ -1,0 +1,121 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import FermataTestSupport
+
+extension CommandSteps {
+    /// What the steps before have made, as every reading command tells it; `web` runs, and now grows from `hot`.
+    ///
+    /// - Parameter recipe: the name of the recipe that made the machine; the origin that its run made first holds the
+    ///   disks as they were made, and is not told otherwise.
+    static func looking(whileRunOf recipe: String?) -> [CommandStep] {
+        let origin = recipe == nil ? 0 : 1
+        return [
+            CommandStep("checkpoint tree web").prints(
+                """
+                web
+                └─ cold  <time>
+                   └─ cool  <time>
+                      └─ hot (memory)  <time>
+                         ├─ still (memory)  <time>
+                         │  ├─ kept (memory)  <time>
+                         │  │  └─ again (memory)  <time>
+                         │  └─ before (memory)  <time>
+                         └─ (now)  <- you are here
+                """),
+            CommandStep("checkpoint tree web").prints("fermata-checkpoints", tree),
+            CommandStep("snapshot list web").prints("fermata-checkpoints", tree),
+            CommandStep("checkpoint list web").prints(
+                """
+                   cold  <time>  a note
+                   cool  <time>
+                *  hot  <time>  memory
+                   still  <time>  memory
+                   kept  <time>  memory
+                   before  <time>  memory
+                   again  <time>  memory
+                """),
+            CommandStep("checkpoint show web cold").prints(
+                text([
+                    "name  cold", "id  <cold>", "time  <time>", "kind  standard", "memory  no", "parent  none",
+                    "notes  a note",
+                ]) + disks(depth: origin)),
+            CommandStep("snapshot show web cold/cool/hot").prints(
+                "fermata-checkpoint",
+                checkpoint("hot", in: "cool", hasMemory: true).merging([
+                    "machine": "web", "disks": diskValues(depth: origin + 3),
+                ]) { $1 }),
+            CommandStep("checkpoint show web hto").isWrongUse(
+                "no checkpoint 'hto' of machine 'web'; did you mean 'hot'?"),
+            CommandStep("vm show web").prints(
+                text([
+                    "name  web", "id  <web>", "state  running", "memory  128 MiB", "processors  1",
+                    "kernel  <lab>/Boot/<file>", "initrd  <lab>/Boot/<file>", "arguments  \(TinyGuest.arguments)",
+                    recipe.map { "recipe  \($0)" }, "now  grows from 'hot'",
+                ]) + disks(depth: origin + 4)),
+            CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 4)),
+            CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
+        ]
+    }
+
+    private static func machine(_ recipe: String?, depth: Int) -> [String: JSON] {
+        var members: [String: JSON] = [
+            "id": "<web>", "name": "web", "state": "running", "memory": 134_217_728, "processors": 1,
+            "path": "<lab>/web", "now": ["parent": "<hot>"], "disks": diskValues(depth: depth),
+            "boot": [
+                "kernel": "<lab>/Boot/<file>", "initrd": "<lab>/Boot/<file>",
+                "arguments": .string(TinyGuest.arguments),
+            ],
+        ]
+        members["recipe"] = recipe.map { .string($0) }
+        return members
+    }
+
+    private static let tree: [String: JSON] = [
+        "machine": "web", "now": ["parent": "<hot>"],
+        "checkpoints": .array(
+            [
+                checkpoint("cold", in: nil, notes: "a note"), checkpoint("cool", in: "cold"),
+                checkpoint("hot", in: "cool", hasMemory: true), checkpoint("still", in: "hot", hasMemory: true),
+                checkpoint("kept", in: "still", hasMemory: true), checkpoint("before", in: "still", hasMemory: true),
+                checkpoint("again", in: "kept", hasMemory: true),
+            ].map { .object($0) }),
+    ]
+
+    private static func checkpoint(
+        _ name: String, in parent: String?, hasMemory: Bool = false, notes: String? = nil
+    ) -> [String: JSON] {
+        var members: [String: JSON] = [
+            "id": .string("<\(name)>"), "name": .string(name), "kind": "standard", "memory": .bool(hasMemory),
+            "parent": parent.map { .string("<\($0)>") } ?? .null, "time": "<time>",
+        ]
+        members["notes"] = notes.map { .string($0) }
+        return members
+    }
+
+    private static func text(_ lines: [String?]) -> String {
+        lines.compactMap(\.self).joined(separator: "\n")
+    }
+
+    /// Both disks with that many differencing ones above each.
+    private static func chains(depth: Int) -> [(name: String, chain: [String])] {
+        [("system", "web"), ("data", "web-data")].map { name, base in
+            (name, Array(repeating: "<lab>/web/Snapshots/<web>/<id>.avhd", count: depth) + ["<lab>/web/\(base).vhd"])
+        }
+    }
+
+    private static func disks(depth: Int) -> String {
+        chains(depth: depth).map { disk in
+            "\ndisk \(disk.name)  " + disk.chain.joined(separator: "\n             ")
+        }.joined()
+    }
+
+    private static func diskValues(depth: Int) -> JSON {
+        .array(
+            chains(depth: depth).map { disk in
+                let chain = disk.chain.map { JSON.string($0) }
+                return ["name": .string(disk.name), "path": chain[0], "chain": .array(chain)]
+            })
+    }
+}
