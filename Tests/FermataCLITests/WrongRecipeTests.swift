@@ -101,6 +101,8 @@ import Testing
         let folder = try TestFolder()
         #expect(try await folder.fermata("run", "still.lua").code == 0)
         let machine = try Lab(at: folder.folder.appending(".fermata"), hypervisor: SimulatedHypervisor()).open("web")
+        try await machine.start()
+        try await machine.waitForConsole("guest ready")
         let before = try folder.contents()
         let result = try await folder.fermata("run", "still.lua")
         #expect(result.code == 2)

@@ -10,7 +10,7 @@ import StorageTestSupport
 import Testing
 
 /// Operations on one machine wait for each other, those on two machines do not, and who looks waits for nobody.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ConcurrencyTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ConcurrencyTests {
     /// A lab with two machines that run, hosted by this process.
     private struct Machines {
         let lab: TestLab
