@@ -87,15 +87,10 @@ struct MachineSetCommand: AsyncParsableCommand {
                 for: "detaching disk '\(disk.name)' of machine '\(record.folder.name)' discards what was written to it "
                     + "since the last checkpoint")
         }
-        let host = try MachineHost(of: record.folder, hypervisor: QEMUDriver())
-        do {
-            try await host.change(change)
-        } catch {
-            await host.close()
-            throw error
+        let state = try await record.folder.lab.reachable.using(record.folder.name) { machine in
+            try await machine.change(change)
+            return try await machine.state
         }
-        let state = await host.state
-        await host.close()
         try reading.printOnlyJSON(state, of: record)
     }
 

@@ -45,6 +45,32 @@ import Testing
         #expect(try await local.state == .off)
     }
 
+    @Test func `every part of a configuration is changed from another process`() async throws {
+        let lab = try TestLab()
+        let (local, remote) = try hosted(lab)
+        defer { withExtendedLifetime((local, remote)) {} }
+        let folder = local.control.folder
+        let before = try MachineRecord(reading: folder)
+        try await remote.change(
+            HardwareChange(
+                memory: .mebibytes(2), processors: 3, kernel: lab.folder.appending("initrd"),
+                initrd: lab.folder.appending("kernel"), arguments: "\"quoted\" quiet", notes: "two\nlines",
+                detach: ["system"], attach: [.init(name: "more", content: .empty(.mebibytes(4), .vhdx))]))
+        let after = try MachineRecord(reading: folder)
+        #expect(after.now.memory == 2 << 20 && after.now.processors == 3 && after.now.notes == "two\nlines")
+        #expect(after.now.boot?.arguments == "\"quoted\" quiet")
+        #expect(after.now.boot?.kernel == before.now.boot?.initrd && after.now.boot?.initrd == before.now.boot?.kernel)
+        #expect(after.now.disks.map(\.name) == ["more"])
+        try await remote.change(HardwareChange(attach: [.init(name: "old", content: .file("web.vhd"))]))
+        #expect(try MachineRecord(reading: folder).now.disks.map(\.name) == ["more", "old"])
+
+        try await remote.start()
+        try await remote.change(HardwareChange(notes: ""))
+        #expect(try MachineRecord(reading: folder).now.notes == nil)
+        let refusal = await #expect(throws: EngineError.self) { try await remote.change(HardwareChange(processors: 1)) }
+        #expect(refusal?.code == .wrongState)
+    }
+
     @Test func `states and events are told in another process as they are here`() async throws {
         let lab = try TestLab()
         let (local, remote) = try hosted(lab)
@@ -121,6 +147,8 @@ import Testing
         let operations: [@Sendable (any MachineControl) async throws -> Void] = [
             { _ = try await $0.apply(id, ending: .asCheckpoint) }, { _ = try await $0.revert(ending: .paused) },
             { try await $0.delete([id]) },
+            { try await $0.change(HardwareChange(detach: ["sytem"])) },
+            { try await $0.change(HardwareChange(memory: ByteSize(bytes: 1000))) },
             { _ = try await $0.run(.shell("true"), within: .seconds(1)) }, { try await $0.reset() },
             { try await $0.pause() }, { try await $0.resume() }, { try await $0.save() },
             { try await $0.waitForReboot(within: .seconds(1)) },
@@ -174,6 +202,7 @@ import Testing
         [
             "", "hello", "[]", "{}", #"{"id":1}"#, #"{"id":-1,"request":"status"}"#, #"{"id":"1","request":"status"}"#,
             #"{"id":1,"request":7}"#, #"{"id":1,"request":"apply"}"#,
+            #"{"attach":[{"name":"x"}],"id":1,"request":"change"}"#, #"{"attach":"x","id":1,"request":"change"}"#,
             #"{"id":1,"request":"apply","checkpoint":"no"}"#, #"{"id":1,"request":"delete","checkpoints":[7]}"#,
             #"{"descriptors":1,"id":1,"request":"status"}"#, #"{"descriptors":99,"id":1,"request":"status"}"#,
             String(repeating: "[", count: 5000), String(repeating: " ", count: 2 << 20),

@@ -19,6 +19,7 @@ enum ControlRequest: Sendable {
     case apply(GUID, RestoreEnding)
     case revert(RestoreEnding)
     case delete([GUID])
+    case change(HardwareChange)
     case run(Action.Command, within: TimeSpan)
     /// A command whose input and output are the client's own descriptors.
     case execute(Action.Command, ControlStreams, within: TimeSpan?)
@@ -36,8 +37,8 @@ enum ControlRequest: Sendable {
     var isWait: Bool {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
-        case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .cancel,
-            .subscribe:
+        case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .change,
+            .cancel, .subscribe:
             false
         }
     }
@@ -61,6 +62,7 @@ enum ControlRequest: Sendable {
             message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
         case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .change(let change): message("change", change.members)
         case .run(let command, let within):
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
         case .execute(let command, let streams, let within):
@@ -108,6 +110,7 @@ enum ControlRequest: Sendable {
                 ids.append(try message.required(GUID(text), "checkpoints"))
             }
             self = .delete(ids)
+        case "change": self = .change(try HardwareChange(message))
         case "run": self = .run(try Action.Command(message), within: try message.span("within"))
         case "execute":
             self = .execute(

@@ -50,6 +50,9 @@ public protocol MachineControl: Sendable {
     /// Forgets checkpoints; every other one and now stay exactly as they were.
     func delete(_ checkpoints: [GUID]) async throws
 
+    /// Changes the configuration of a machine that is off; notes in every state.
+    func change(_ change: HardwareChange) async throws
+
     /// Runs a command in the guest to its end.
     func run(_ command: Action.Command, within limit: TimeSpan) async throws -> CommandResult
 
@@ -97,6 +100,7 @@ extension MachineControl {
         case .apply(let id, let ending): return try await apply(id, ending: ending)
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
+        case .change(let change): try await self.change(change)
         case .run(let command, let limit): return try await run(command, within: limit)
         case .execute(let command, let streams, let limit):
             let code = try await execute(command, streams: streams.streams, within: limit)

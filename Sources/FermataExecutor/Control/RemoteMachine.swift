@@ -111,6 +111,11 @@ public final class RemoteMachine: MachineControl {
         try await done(.delete(checkpoints))
     }
 
+    /// Changes the configuration of a machine that is off; notes in every state.
+    public func change(_ change: HardwareChange) async throws {
+        try await done(.change(change))
+    }
+
     /// Runs a command in the guest to its end.
     public func run(_ command: Action.Command, within limit: TimeSpan) async throws -> CommandResult {
         try await client.ask(.run(command, within: limit))
