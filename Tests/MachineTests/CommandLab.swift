@@ -70,9 +70,10 @@ struct CommandLab: Sendable {
         ]
     }
 
-    /// The state of a machine as another process tells it.
+    /// The state of a machine as another process tells it; nil when there is none.
     func state(of machine: String = "web") async throws -> String? {
-        try await fermata(["vm", "show", machine, "--json"]).json["state"]?.text
+        let show = try await fermata(["vm", "show", machine, "--json"])
+        return show.code == 2 ? nil : try show.json["state"]?.text
     }
 
     /// The processes that host machines of the lab.

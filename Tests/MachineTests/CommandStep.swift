@@ -15,6 +15,7 @@ struct CommandStep: Sendable, CustomStringConvertible {
     /// What is printed on standard output.
     enum Output: Sendable {
         case text(String)
+        case line(String)
         case json(JSON)
     }
 
@@ -25,6 +26,8 @@ struct CommandStep: Sendable, CustomStringConvertible {
     private(set) var messages = ""
     /// The state afterwards; nil when it is the one before.
     private(set) var state: MachineState?
+    /// Whether the machine is gone then.
+    private(set) var isRemoval = false
     /// Why it has no place while a run hosts the machine.
     private(set) var reasonNotWhileRun: String?
 
@@ -38,6 +41,11 @@ struct CommandStep: Sendable, CustomStringConvertible {
     /// It prints this text.
     func prints(_ text: String) -> CommandStep {
         changed { $0.output = .text(text) }
+    }
+
+    /// It prints this line among others.
+    func prints(line: String) -> CommandStep {
+        changed { $0.output = .line(line) }
     }
 
     /// It prints this document, told `--json`.
@@ -59,6 +67,11 @@ struct CommandStep: Sendable, CustomStringConvertible {
     /// The machine is in that state then.
     func leaves(_ state: MachineState) -> CommandStep {
         changed { $0.state = state }
+    }
+
+    /// The machine is gone then.
+    func removesMachine() -> CommandStep {
+        changed { $0.isRemoval = true }
     }
 
     /// It writes this to standard error, and ends with that code.

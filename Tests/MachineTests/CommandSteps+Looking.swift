@@ -52,7 +52,7 @@ extension CommandSteps {
                 text([
                     "name  web", "id  <web>", "state  running", "memory  128 MiB", "processors  1",
                     "kernel  <lab>/Boot/<file>", "initrd  <lab>/Boot/<file>", "arguments  \(TinyGuest.arguments)",
-                    recipe.map { "recipe  \($0)" }, "now  grows from 'hot'",
+                    "notes  looked at", recipe.map { "recipe  \($0)" }, "now  grows from 'hot'",
                 ]) + disks(depth: origin + 4)),
             CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 4)),
             CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
@@ -62,7 +62,7 @@ extension CommandSteps {
     private static func machine(_ recipe: String?, depth: Int) -> [String: JSON] {
         var members: [String: JSON] = [
             "id": "<web>", "name": "web", "state": "running", "memory": 134_217_728, "processors": 1,
-            "path": "<lab>/web", "now": ["parent": "<hot>"], "disks": diskValues(depth: depth),
+            "path": "<lab>/web", "notes": "looked at", "now": ["parent": "<hot>"], "disks": diskValues(depth: depth),
             "boot": [
                 "kernel": "<lab>/Boot/<file>", "initrd": "<lab>/Boot/<file>",
                 "arguments": .string(TinyGuest.arguments),

@@ -15,7 +15,7 @@ enum CommandSteps {
         ]
         let steps = [
             unknownMachine, whileOff, configuration, withoutConsent, checkpoints, running, paused, saved, restores,
-            looking(whileRunOf: recipe), shutDown,
+            looking(whileRunOf: recipe), shutDown, [delete],
         ]
         return steps.flatMap(\.self).filter { recipe == nil || $0.reasonNotWhileRun == nil }
     }
@@ -103,11 +103,15 @@ enum CommandSteps {
             "fermata-machine-deleted", ["id": "<id>", "name": "spare"]),
         CommandStep("vm create spare --disk 1M").tells(.off, of: "spare"),
         CommandStep("vm delete spare --discard"),
-        CommandStep("vm set web --memory 129M").notWhileRun(because: holdsHardware),
-        CommandStep("vm set web --memory 128M").tells(.off).notWhileRun(because: holdsHardware),
+        CommandStep("vm set web --memory 129M"),
+        CommandStep("vm set web --memory 128M --processors 1").tells(.off),
+        CommandStep("vm set web --detach dat").isWrongUse("machine 'web' has no disk 'dat'; did you mean 'data'?"),
     ]
 
-    private static let holdsHardware = "the run holds the machine, and only who holds it changes its hardware"
+    private static let delete = CommandStep("vm delete web --discard")
+        .prints("fermata-machine-deleted", ["id": "<id>", "name": "web"])
+        .removesMachine()
+        .notWhileRun(because: "the run holds the machine, which can be deleted when it is over")
 
     /// What loses something needs to be told so where nobody can be asked.
     private static let withoutConsent: [CommandStep] = [
@@ -126,7 +130,11 @@ enum CommandSteps {
         CommandStep("vm delete web --discard").fails(
             "machine 'web' is running; turn it off before you delete it"),
         CommandStep("vm set web --memory 129M").fails(
-            "machine 'web' is in use by <process>; wait for it to end, or turn the machine off there"),
+            "machine 'web' is running, and its hardware changes only while it is off; shut it down first"),
+        CommandStep("vm set web --notes", "looked at"),
+        CommandStep("vm set web --detach data").isWrongUse(
+            "detaching disk 'data' of machine 'web' discards what was written to it since the last checkpoint; say "
+                + "--discard if that is meant"),
         CommandStep("vm exec web").isWrongUse(
             "missing expected argument '-- <argv> ...'; see 'fermata vm exec --help'"),
         CommandStep("vm exec web -- sh -c", "echo word; echo problem >&2; exit 7").prints("word")
@@ -158,6 +166,8 @@ enum CommandSteps {
         CommandStep("vm start web").fails("machine 'web' is paused; resume it"),
         CommandStep("vm shut-down web").fails(
             "machine 'web' is paused, but a shut-down needs it running; resume it first"),
+        CommandStep("vm set web --memory 129M").fails(
+            "machine 'web' is paused, and its hardware changes only while it is off; turn it off first"),
         CommandStep("vm exec web -- true").fails(
             "machine 'web' is paused, but a command needs it running; resume it first", code: 125),
         CommandStep("vm delete web --discard").fails(
@@ -180,8 +190,7 @@ enum CommandSteps {
             "machine 'web' is saved, but a shut-down needs it running; start it first"),
         CommandStep("vm set web --memory 129M").fails(
             "machine 'web' is saved, and its hardware changes only while it is off; start it and shut it down first, "
-                + "or turn it off, which discards what was saved"
-        ).notWhileRun(because: holdsHardware),
+                + "or turn it off, which discards what was saved"),
         CommandStep("checkpoint create web kept"),
         CommandStep("vm start web").leaves(.running),
         CommandStep("vm exec web -- cat /tmp/word").prints("one"),
@@ -231,6 +240,8 @@ enum CommandSteps {
         CommandStep("vm shut-down web --within 60s").tells(.off),
         CommandStep("checkpoint apply web hot --discard").leaves(.running),
         CommandStep("vm shut-down web").leaves(.off),
+        CommandStep("vm log web").prints(line: "on the console"),
+        CommandStep("vm log web --lines 100").prints(line: "on the console"),
         CommandStep("vm log web --lines 0"),
         CommandStep("vm log web --lines=-1").isWrongUse(
             "--lines: expected 0 or more, found -1; see 'fermata vm log --help'"),

@@ -40,7 +40,8 @@ struct Transcript {
 
     /// Text for people; how wide its columns are does not count.
     func text(_ lines: [String]) -> String {
-        named(lines.joined(separator: "\n")).replacing(/(\S) {2,}/) { "\($0.output.1)  " }.trimmingWhitespace
+        named(lines.map { $0.last == "\r" ? String($0.dropLast()) : $0 }.joined(separator: "\n")).replacing(/(\S) {2,}/)
+        { "\($0.output.1)  " }.trimmingWhitespace
     }
 
     private func named(_ text: String) -> String {
@@ -49,7 +50,6 @@ struct Transcript {
             .replacing(/[0-9a-f]{64}/) { _ in "<file>" }
             .replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{8}(\.[0-9]{3}Z)?/) { _ in "<time>" }
             .replacing(/process [0-9]+ \([^)]*\)/) { _ in "<process>" }
-            .replacing("\r", with: "")
     }
 }
 
