@@ -64,7 +64,9 @@ struct ConsoleSession: Sendable {
         case .detached:
             ProgramOutput.message("\n\(ProgramOutput.name): detached from machine '\(machine.name)'")
         case .withoutPower:
-            ProgramOutput.message("\(ProgramOutput.name): machine '\(machine.name)' is \(try await machine.state)")
+            // A host that ends with its machine says no more.
+            let state = try? await machine.state.rawValue
+            ProgramOutput.message("\(ProgramOutput.name): machine '\(machine.name)' is \(state ?? "off")")
         case .stopped: throw ProgramFailure(lines: [], exitCode: ProgramFailure.failed)
         case .failed(let error): throw error
         }
@@ -106,6 +108,13 @@ struct ConsoleSession: Sendable {
             }
             if key > 0 { typed.yield(Array(bytes[..<key])) }
             typed.finish()
+            // What was typed before goes first, to a guest that takes it.
+            let patience = Task {
+                try? await Task.sleep(for: .seconds(1))
+                typing.cancel()
+            }
+            await typing.value
+            patience.cancel()
             return .detached
         }
         return terminal == nil ? nil : .detached

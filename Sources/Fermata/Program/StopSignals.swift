@@ -8,6 +8,8 @@ import Synchronization
 /// What SIGINT, SIGTERM and the like mean while it lives: the first asks to stop in order, the second stops at once.
 package final class StopSignals {
     private let sources: [any DispatchSourceSignal]
+    /// What the signals meant before.
+    private let before: [(number: CInt, handler: __sighandler_t?)]
 
     /// Listens from now on.
     ///
@@ -21,8 +23,8 @@ package final class StopSignals {
     ) {
         let queue = DispatchQueue(label: "fermata.signals")
         let isFirst = FirstTime()
+        before = numbers.map { ($0, signal($0, SIG_IGN)) }
         sources = numbers.map { number in
-            _ = signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { isFirst.take() ? first() : again() }
             source.activate()
@@ -32,6 +34,7 @@ package final class StopSignals {
 
     deinit {
         for source in sources { source.cancel() }
+        for (number, handler) in before { _ = signal(number, handler) }
     }
 }
 

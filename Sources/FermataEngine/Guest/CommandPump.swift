@@ -39,8 +39,8 @@ final class CommandPump: CommandEnd {
         var waitsForCredit = false
         var drained: [CheckedContinuation<Void, Never>] = []
         var send: (@Sendable (GuestFrame.Kind, [UInt8]) -> Void)?
-        /// Whether nobody takes the output any more.
-        var isBroken = false
+        /// Why output cannot be written any more, by stream: whether it is that of errors.
+        var failures: [Bool: Errno] = [:]
 
         /// What the guest is to be told of output that was taken; nil until it is enough.
         mutating func take(_ count: Int) -> [UInt8]? {
@@ -146,9 +146,11 @@ final class CommandPump: CommandEnd {
     /// Ends the threads, and drops what is not written yet.
     ///
     /// The descriptors are left alone once this returns.
-    func stop() {
+    func stop() async {
         signalStop()
-        threads.wait()
+        await withCheckedContinuation { continuation in
+            threads.notify(queue: .global()) { continuation.resume() }
+        }
     }
 
     private func signalStop() {
@@ -171,23 +173,23 @@ final class CommandPump: CommandEnd {
     private func write() {
         while true {
             work.wait()
-            let (isStopped, isBroken, next) = state.withLock { state in
-                (state.isStopped, state.isBroken, state.queue.isEmpty ? nil : state.queue.removeFirst())
+            let (isStopped, failures, next) = state.withLock { state in
+                (state.isStopped, state.failures, state.queue.isEmpty ? nil : state.queue.removeFirst())
             }
             if isStopped { return }
             guard let (bytes, isError) = next else { continue }
             // A command that does not end for want of a reader goes on, for nobody.
-            let isWritten = isBroken || write(bytes, to: isError ? streams.error : streams.output)
-            finish(bytes.count, isWritten: isWritten)
+            let failure = failures[isError] == nil ? write(bytes, to: isError ? streams.error : streams.output) : nil
+            finish(bytes.count, failure: failure, isError: isError)
         }
     }
 
     /// Notes that output has been written, or that nobody takes it: then the command is told as a shell would tell it.
-    private func finish(_ count: Int, isWritten: Bool) {
+    private func finish(_ count: Int, failure: Errno?, isError: Bool) {
         let (hasRoom, drained, send, taken, breaks) = state.withLock { state in
             state.queued -= min(count, state.queued)
-            let breaks = !isWritten && !state.isStopped && !state.isBroken
-            if breaks { state.isBroken = true }
+            let breaks = failure != nil && !state.isStopped
+            if let failure { state.failures[isError] = failure }
             let taken = state.take(count)
             let hasRoom = state.waitsForRoom && state.queued <= Self.queueLimit
             if hasRoom { state.waitsForRoom = false }
@@ -201,11 +203,14 @@ final class CommandPump: CommandEnd {
         if let taken { send?(.taken, taken) }
     }
 
-    private func write(_ bytes: [UInt8], to descriptor: FileDescriptor?) -> Bool {
-        guard let descriptor else { return true }
+    /// Writes all bytes.
+    ///
+    /// - Returns: why that failed; nil when it did not, or when the pump was stopped.
+    private func write(_ bytes: [UInt8], to descriptor: FileDescriptor?) -> Errno? {
+        guard let descriptor else { return nil }
         var written = 0
         while written < bytes.count {
-            guard wait(for: descriptor, Int16(POLLOUT)) else { return false }
+            guard wait(for: descriptor, Int16(POLLOUT)) else { return nil }
             let count = unsafe bytes.withUnsafeBytes { buffer in
                 unsafe Glibc.write(
                     descriptor.rawValue, buffer.baseAddress?.advanced(by: written),
@@ -214,10 +219,17 @@ final class CommandPump: CommandEnd {
             if count > 0 {
                 written += count
             } else if errno != EINTR, errno != EAGAIN {
-                return false
+                return Errno(rawValue: errno)
             }
         }
-        return true
+        return nil
+    }
+
+    /// Why output was lost, unless its reader went away, as one may.
+    var failure: Errno? {
+        state.withLock { state in
+            [false, true].compactMap { state.failures[$0] }.first { $0 != .brokenPipe }
+        }
     }
 
     /// Waits until a descriptor is ready; false once the pump is stopped.

@@ -15,7 +15,8 @@ extension Console {
     /// - Returns: what was written; without parts once the machine has no power.
     public func read(from position: Int? = nil) async throws -> ConsoleOutput {
         let position = state.withLock { state in
-            min(position ?? max(state.history.first, state.history.end - Self.lookingBack), state.history.end)
+            let latest = max(state.history.first, state.history.end - Self.lookingBack)
+            return min(max(position ?? latest, 0), state.history.end)
         }
         while true {
             let (output, isOver) = state.withLock { ($0.history.output(from: position), $0.isOver) }

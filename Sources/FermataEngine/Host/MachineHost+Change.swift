@@ -10,7 +10,8 @@ extension MachineHost {
     /// Changes the configuration of a machine that is off; its notes and its rules in every state.
     ///
     /// The configuration's file is the commit: before it there are new files that nothing names. A checkpoint keeps the
-    /// configuration of its time, and a restore brings all of it back. A disk that is detached loses what was written to
+    /// configuration of its time, and a restore brings all of it back, but for the notes, which are the machine's and no
+    /// moment's. A disk that is detached loses what was written to
     /// it since the last checkpoint; a disk without checkpoints stays as a file in the machine's folder.
     ///
     /// - Throws: ``EngineError/Code/wrongState`` when the machine has power or is saved, or cannot be so;
@@ -120,7 +121,7 @@ extension MachineHost {
                 made.append(path)
                 try (format == .vhd ? DiskFormat.vhd : .vhdx)
                     .create(at: path, size: size.bytes, permissions: .ownerReadWrite)
-            case .file(let name): path = try unusedFile(name)
+            case .file(let name): path = try unusedFile(name, by: now)
             }
             now.disks.append(Configuration.Disk(name: disk.name, path: path.string))
         }
@@ -139,7 +140,7 @@ extension MachineHost {
     }
 
     /// A disk's file in the machine's folder that nothing uses.
-    private func unusedFile(_ name: String) throws -> FilePath {
+    private func unusedFile(_ name: String, by now: Configuration) throws -> FilePath {
         let path = folder.path.appending(name)
         guard FilePath.Component(name)?.kind == .regular, let format = DiskFormat(path: path),
             format == .vhd || format == .vhdx, FileSystem.exists(path)
@@ -147,7 +148,8 @@ extension MachineHost {
             throw EngineError(
                 .notFound, "there is no disk '\(name)' in \(folder.path); copy a .vhd or .vhdx file there first")
         }
-        guard try !DiskReferences(of: folder.lab).needed.contains(path) else {
+        let isMine = now.disks.contains { FilePath($0.path).lastComponent == path.lastComponent }
+        guard try !isMine && !DiskReferences(of: folder.lab).needed.contains(path) else {
             throw refusal("'\(name)' is a disk of a machine or of a checkpoint already")
         }
         // Opened once, so that what is no disk, or leads out of the lab, is refused now and not at the next start.

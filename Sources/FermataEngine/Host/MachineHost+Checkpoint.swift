@@ -146,7 +146,13 @@ extension MachineHost {
             kind: request.isOrigin ? .diskOnly : .standard, state: state, moment: moment, isOrigin: request.isOrigin,
             supersedes: superseded)
         try FileSystem.create(folder.memoryFolder(id))
-        try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
+        do throws(EngineError) {
+            try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
+        } catch {
+            // As with now: the checkpoint may exist, though not durably for sure.
+            if FileSystem.exists(folder.checkpoint(id)) { record = record.committed(id, configuration) }
+            throw error
+        }
         record = record.committed(id, configuration)
     }
 

@@ -36,12 +36,28 @@ extension MachineHost {
         _ command: Action.Command, streams: CommandStreams, within limit: TimeSpan? = nil
     ) async throws -> Int {
         let session = try requireRunning("a command").session
-        let (pump, name) = (try CommandPump(streams), folder.name)
-        defer { pump.stop() }
+        let pump = try CommandPump(streams)
+        let result: Result<Int, any Error>
+        do {
+            result = .success(try await execute(command, session, pump, within: limit))
+        } catch {
+            result = .failure(error)
+        }
+        await pump.stop()
+        return try result.get()
+    }
+
+    private func execute(
+        _ command: Action.Command, _ session: GuestSession, _ pump: CommandPump, within limit: TimeSpan?
+    ) async throws -> Int {
+        let name = folder.name
         let work: @Sendable () async throws -> Int = {
             let code = try await session.run(command, to: pump)
             await pump.drain()
             try Task.checkCancellation()
+            if code == 0, let failure = pump.failure {
+                throw EngineError(.system, "the command's output could not be written: \(failure)", underlying: failure)
+            }
             return code
         }
         guard let limit else { return try await work() }
@@ -74,10 +90,18 @@ extension MachineHost {
     /// - Throws: ``EngineError/Code/reverted`` when a restore took back what the guest had not read yet.
     public func type(_ bytes: [UInt8]) async throws {
         let channel = try requireRunning("typing on its console").process.console
-        let isSent = await withCheckedContinuation { continuation in
-            // A guest that reads slowly must not hold up the machine's own thread.
-            DispatchQueue.global().async { continuation.resume(returning: channel.write(bytes)) }
+        let isWanted = Switch()
+        let isSent = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                // A guest that reads slowly must not hold up the machine's own thread.
+                DispatchQueue.global().async {
+                    continuation.resume(returning: channel.write(bytes, while: isWanted))
+                }
+            }
+        } onCancel: {
+            isWanted.turnOff()
         }
+        try Task.checkCancellation()
         guard isSent else {
             throw EngineError(
                 .reverted, "machine '\(folder.name)' was restored, or went off, before it had read all that was typed")

@@ -59,6 +59,10 @@ extension MachineHost {
                 configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
             record = record.committed(now)
         } catch {
+            // A rename may have happened though its folder could not be made durable: the file says which.
+            if let found = try? Configuration(reading: folder.configuration(of: now.machine)) {
+                record = record.committed(found)
+            }
             await end(machine, because: "a restore failed half-way: \(error)", isTold: true)
             throw error
         }
@@ -67,7 +71,9 @@ extension MachineHost {
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
         console.begin(at: state.console, because: reason, telling: restoration(to: restore.id))
         machine.session.begin(because: reason)
-        running?.restartsSeen = machine.restarts
+        // It may have restarted since this began.
+        let restarts = running?.restarts ?? machine.restarts
+        running?.restartsSeen = restarts
         running?.standing = goesOn ? nil : .asked
         guard goesOn else { return nil }
         do {

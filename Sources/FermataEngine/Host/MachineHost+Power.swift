@@ -81,6 +81,10 @@ extension MachineHost {
             }
             machine.openGates()
             host.tellState()
+            if machine.isOwedTime {
+                host.running?.isOwedTime = false
+                await host.followClock()
+            }
         }
     }
 
@@ -101,7 +105,12 @@ extension MachineHost {
             await group.next()
             group.cancelAll()
         }
-        guard running?.generation == generation else { return }
+        try Task.checkCancellation()
+        guard let running else { return }
+        guard running.generation == generation else {
+            throw EngineError(
+                .reverted, "machine '\(folder.name)' was restored or started anew before its guest had shut down")
+        }
         switch fallback {
         case .turnOff: try await turnOff()
         case .fail:
@@ -165,6 +174,8 @@ extension MachineHost {
     /// - Parameter isTold: whether the reason is worth telling of the machine's state.
     func end(_ machine: RunningMachine, because reason: String, isTold: Bool = false) async {
         await machine.process.kill()
+        // Whoever waits to send something meets the end.
+        machine.openGates()
         guard running?.generation == machine.generation else { return }
         running = nil
         let error = EngineError(.guest, "machine '\(folder.name)' is \(state): \(reason)")

@@ -98,7 +98,7 @@ extension MachineHost {
             host.removeSavedMemory()
             host.eventSource.tell(.restored(id))
             host.tellState()
-            if host.state == .running { await host.followClock() }
+            if host.state == .running { await host.followClock() } else { host.running?.isOwedTime = true }
             return RestoreOutcome(
                 checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
         }
@@ -157,6 +157,7 @@ extension MachineHost {
     ) throws(EngineError) -> Restore.Memory {
         let image = try memoryImage(of: source, state, target)
         guard let running, canRestoreInPlace(source.id, target, state, running) else {
+            if running == nil { try HostMemory.require(target.memory, for: folder.name) }
             let flat = try FlatImage.of(source.id, in: folder, from: image)
             return Restore.Memory(state: state, origin: .mapped(flat, source))
         }
@@ -273,7 +274,9 @@ extension MachineHost {
         do {
             try commitNow(restore.now, fault: .restoreCommit)
         } catch {
-            if let machine {
+            if let machine, record.now.disks == restore.now.disks {
+                await end(machine, because: "it was restored, but not durably for sure: \(error)", isTold: true)
+            } else if let machine {
                 if machine.standing == nil { _ = try? await machine.process.resume() }
                 settleGates(of: machine)
             }
@@ -298,6 +301,8 @@ extension MachineHost {
             clockBase: state.description.clockBase)
         old?.shutGates()
         defer { if let old { settleGates(of: old) } }
+        let before = record.now
+        var doubt: (any Error)?
         do {
             if let mismatch = state.mismatch(with: fresh.process.traits) {
                 throw EngineError(
@@ -310,9 +315,13 @@ extension MachineHost {
             FaultPoint.restoreLoaded.reach()
             try commitNow(now, fault: fault)
         } catch {
-            await fresh.process.kill()
-            if let old, old.standing == nil { _ = try? await old.process.resume() }
-            throw error
+            // A commit that failed may have happened: then the machine is what every reader sees.
+            guard record.now != before else {
+                await fresh.process.kill()
+                if let old, old.standing == nil { _ = try? await old.process.resume() }
+                throw error
+            }
+            doubt = error
         }
         let reason = EngineError(.reverted, "machine '\(folder.name)' was restored to a checkpoint meanwhile")
         if let old {
@@ -329,12 +338,17 @@ extension MachineHost {
             fresh.shutGates()
         }
         adopt(fresh)
-        guard goesOn else { return }
-        do {
-            _ = try await fresh.process.resume()
-        } catch {
-            await end(fresh, because: "it could not go on after a restore: \(error)", isTold: true)
-            throw error
+        if goesOn {
+            do {
+                _ = try await fresh.process.resume()
+            } catch {
+                await end(fresh, because: "it could not go on after a restore: \(error)", isTold: true)
+                throw error
+            }
+        }
+        if let doubt {
+            tellState()
+            throw doubt
         }
     }
 

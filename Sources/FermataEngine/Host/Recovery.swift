@@ -49,7 +49,7 @@ struct Recovery {
         var now = try MachineRecord(reading: folder).now
         guard now.name != folder.name.description else { return }
         now.name = folder.name.description
-        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine))
+        try FileSystem.commit(now.file(), to: folder.configuration(of: now.machine))
     }
 
     /// Removes the disks of the machine that no configuration of the lab needs.

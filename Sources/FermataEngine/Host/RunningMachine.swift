@@ -27,6 +27,8 @@ struct RunningMachine {
     /// How often the guest has restarted, and how many of these restarts were waited for.
     var restarts = 0
     var restartsSeen = 0
+    /// Whether it was restored and stands since, so that its guest was not told the time.
+    var isOwedTime = false
     /// Whether what the guest sends still counts; not once its future is discarded.
     let isHeard = Switch()
 

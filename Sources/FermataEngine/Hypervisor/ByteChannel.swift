@@ -72,11 +72,19 @@ public final class ByteChannel: Sendable {
     /// - Parameter began: the epoch in which the sending was decided; nil for now.
     /// - Returns: whether all was sent; false once what is unread was discarded or the channel is shut down.
     public func write(_ bytes: [UInt8], since began: Int? = nil) -> Bool {
+        write(bytes, since: began, while: Switch())
+    }
+
+    /// Sends bytes to the device for as long as that is wanted.
+    func write(_ bytes: [UInt8], since began: Int? = nil, while isWanted: Switch) -> Bool {
         let began = began ?? currentEpoch
         var sent = 0
         while sent < bytes.count {
-            gate.wait()
-            guard epoch.withLock({ $0 }) == began else {
+            // The timeout lets a write that waits for a gate that stays shut see that it is wanted no more.
+            while gate.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+                guard isWanted.isOn else { return false }
+            }
+            guard isWanted.isOn, epoch.withLock({ $0 }) == began else {
                 gate.signal()
                 return false
             }

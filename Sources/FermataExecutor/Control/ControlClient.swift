@@ -34,9 +34,9 @@ final class ControlClient: Sendable {
     ///
     /// - Returns: nil when the host let the connection go first: it is ending, or has too many clients.
     init?(
-        _ socket: ControlSocket, to machine: MachineName, within limit: Duration = patience
+        _ socket: ControlSocket, to machine: MachineName, within limit: Duration? = patience
     ) throws(EngineError) {
-        socket.limitReceiving(milliseconds: Int(limit.wholeMilliseconds))
+        socket.limitReceiving(milliseconds: limit.map { Int($0.wholeMilliseconds) } ?? 0)
         let answer: Result<ControlGreeting, EngineError>?
         do throws(ControlViolation) {
             answer = try Self.answer(from: socket)

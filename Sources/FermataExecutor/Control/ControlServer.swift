@@ -101,6 +101,8 @@ public final class ControlServer: Sendable {
             return Self.waitersOfTheEnd(&state)
         }
         for waiter in waiters { waiter.resume() }
+        // Each of two clients that went together still saw the other one.
+        if endsWithMachine { await closeIfUnused() }
     }
 
     /// Lets go of a machine without power that nobody asks anything of any more.
@@ -131,11 +133,14 @@ public final class ControlServer: Sendable {
 
     /// Lets nobody in any more, and lets the clients go once they have their answers; the machine is not touched.
     func abandon() {
-        let connections = state.withLock { state in
+        let connections: [ControlConnection]? = state.withLock { state in
+            // What was closed has let go of its socket, which may be another host's by now.
+            guard !state.isClosing else { return nil }
             state.isClosing = true
             state.hasLetGo = true
-            return state.connections.values
+            return Array(state.connections.values)
         }
+        guard let connections else { return }
         stopListening()
         for connection in connections { connection.hangUp() }
     }

@@ -64,7 +64,8 @@ public struct HostCommand: Hashable, Sendable {
             }
         }
         guard result == 0 else { throw Self.failure("starting \(program) to host it", machine) }
-        return try ControlClient(socket, to: machine.name).map { RemoteMachine($0, folder: machine) }
+        // It may have a crash to recover from first; one that has ended is told at once.
+        return try ControlClient(socket, to: machine.name, within: nil).map { RemoteMachine($0, folder: machine) }
     }
 
     private func found() throws(EngineError) -> FilePath {
