@@ -24,6 +24,8 @@ public struct HardwareChange: Hashable, Sendable {
     public var allowsCheckpoints: Bool?
     /// The names of disks to take away, before others are added.
     public var detach: [String]
+    /// Whether detached disks that no checkpoint holds are removed, where they would stay as files.
+    public var discardsDetached: Bool
     /// Disks to add behind those that stay.
     public var attach: [NewDisk]
 
@@ -31,7 +33,7 @@ public struct HardwareChange: Hashable, Sendable {
     public init(
         memory: ByteSize? = nil, processors: Int? = nil, kernel: FilePath? = nil, initrd: FilePath? = nil,
         arguments: String? = nil, notes: String? = nil, clock: ClockPolicy? = nil, allowsCheckpoints: Bool? = nil,
-        detach: [String] = [], attach: [NewDisk] = []
+        detach: [String] = [], discardsDetached: Bool = false, attach: [NewDisk] = []
     ) {
         self.memory = memory
         self.processors = processors
@@ -42,6 +44,7 @@ public struct HardwareChange: Hashable, Sendable {
         self.clock = clock
         self.allowsCheckpoints = allowsCheckpoints
         self.detach = detach
+        self.discardsDetached = discardsDetached
         self.attach = attach
     }
 

@@ -11,8 +11,8 @@ extension MachineHost {
     ///
     /// The configuration's file is the commit: before it there are new files that nothing names. A checkpoint keeps the
     /// configuration of its time, and a restore brings all of it back, but for the notes, which are the machine's and no
-    /// moment's. A disk that is detached loses what was written to
-    /// it since the last checkpoint; a disk without checkpoints stays as a file in the machine's folder.
+    /// moment's. A disk that is detached loses what was written to it since the last checkpoint; a disk without
+    /// checkpoints stays as a file in the machine's folder, unless it is to be discarded and was made for the machine.
     ///
     /// - Throws: ``EngineError/Code/wrongState`` when the machine has power or is saved, or cannot be so;
     ///   ``EngineError/Code/notFound`` for an unknown disk; nothing is changed then.
@@ -21,6 +21,7 @@ extension MachineHost {
             try host.requireLock()
             if !change.leavesHardware { try host.requireOff() }
             var now = host.record.now
+            let detached = now.disks.filter { change.detach.contains($0.name) }
             try host.apply(change, to: &now)
             try host.detach(change.detach, from: &now)
             var made: [FilePath] = []
@@ -36,6 +37,7 @@ extension MachineHost {
             }
             // What cannot be removed now is removed when the machine is next opened.
             if !change.detach.isEmpty { try? Recovery(of: host.folder).removeUnneededDisks() }
+            if change.discardsDetached { host.removeMade(detached) }
         }
     }
 

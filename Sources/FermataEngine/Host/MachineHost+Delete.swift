@@ -20,6 +20,7 @@ extension MachineHost {
 
     func remove(_ checkpoints: [GUID]) throws {
         try takeOverMemory(of: checkpoints)
+        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
         for id in checkpoints {
             try FileSystem.remove(folder.checkpoint(id))
             try FileSystem.synchronize(folder.snapshots)
@@ -27,9 +28,11 @@ extension MachineHost {
             checkedImages[id] = nil
             FaultPoint.checkpointRemoved.reach()
         }
+        let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
             for id in checkpoints { try folder.removeCheckpoint(id) }
             try Recovery(of: folder).removeUnneededDisks()
+            removeMade(bases)
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")

@@ -95,6 +95,7 @@ extension MachineHost {
             FaultPoint.restoreResumed.reach()
             let took = ContinuousClock.now - began
             host.removeDiscarded(old)
+            host.removeMade(old)
             host.removeSavedMemory()
             host.eventSource.tell(.restored(id))
             host.tellState()
