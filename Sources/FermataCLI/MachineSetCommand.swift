@@ -20,9 +20,6 @@ struct MachineSetCommand: AsyncParsableCommand {
             without what was written to it since the last checkpoint.
             """)
 
-    @Argument(help: "The machine.")
-    var name: String
-
     @Option(help: ArgumentHelp("The memory, a multiple of 1M.", valueName: "size"))
     var memory: String?
 
@@ -63,7 +60,7 @@ struct MachineSetCommand: AsyncParsableCommand {
     var format: String = MachineDefinition.Disk.Format.vhd.rawValue
 
     @OptionGroup var discard: DiscardOption
-    @OptionGroup var reading: LabReading
+    @OptionGroup var action: MachineAction
 
     func validate() throws {
         if MachineDefinition.Disk.Format(rawValue: format) == nil {
@@ -79,7 +76,7 @@ struct MachineSetCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let record = try reading.machine(name)
+        let record = try action.record()
         let change = try change()
         try check(change, of: record)
         for disk in try record.diskFiles(of: record.now) where detach.contains(disk.name) && disk.chain.count > 1 {
@@ -87,11 +84,9 @@ struct MachineSetCommand: AsyncParsableCommand {
                 for: "detaching disk '\(disk.name)' of machine '\(record.folder.name)' discards what was written to it "
                     + "since the last checkpoint")
         }
-        let state = try await record.folder.lab.reachable.using(record.folder.name) { machine in
+        try await action.act { machine in
             try await machine.change(change)
-            return try await machine.state
         }
-        try reading.printOnlyJSON(state, of: record)
     }
 
     /// Refuses what no machine can be, with the sentences that a recipe's author gets.

@@ -189,6 +189,13 @@ public struct MachineHandle: Sendable {
         try await control.delete([identity(of: checkpoint)])
     }
 
+    /// Changes the configuration of a machine that is off; notes in every state.
+    ///
+    /// Checkpoints keep the configuration of their time, and a restore brings all of it back.
+    public func change(_ change: HardwareChange) async throws {
+        try await control.change(change)
+    }
+
     private func identity(of checkpoint: String) throws -> GUID {
         try MachineRecord(reading: control.folder).checkpoint(checkpoint).id
     }

@@ -154,6 +154,8 @@ import Testing
             { try await $0.waitForReboot(within: .seconds(1)) },
             { _ = try await $0.checkpoint(CheckpointRequest(name: "a/b")) },
             { _ = try await $0.waitForConsole(.pattern("("), within: .seconds(1)) },
+            { try await $0.change(HardwareChange(detach: ["data"])) },
+            { try await $0.change(HardwareChange(processors: -1)) },
         ]
         for operation in operations {
             let here = await #expect(throws: EngineError.self) { try await operation(local.control) }
@@ -204,6 +206,7 @@ import Testing
             #"{"id":1,"request":7}"#, #"{"id":1,"request":"apply"}"#,
             #"{"attach":[{"name":"x"}],"id":1,"request":"change"}"#, #"{"attach":"x","id":1,"request":"change"}"#,
             #"{"id":1,"request":"apply","checkpoint":"no"}"#, #"{"id":1,"request":"delete","checkpoints":[7]}"#,
+            #"{"id":1,"request":"change","memory":-1}"#, #"{"id":1,"request":"change","attach":[{"name":"x"}]}"#,
             #"{"descriptors":1,"id":1,"request":"status"}"#, #"{"descriptors":99,"id":1,"request":"status"}"#,
             String(repeating: "[", count: 5000), String(repeating: " ", count: 2 << 20),
             ids([1, 1]), ids(Array(1...80)),

@@ -18,6 +18,7 @@ extension HardwareChange {
         members["clock"] = clock.map { .string($0.rawValue) }
         members["checkpoints"] = allowsCheckpoints.map { .bool($0) }
         members["detach"] = detach.isEmpty ? nil : .array(detach.map { .string($0) })
+        if discardsDetached { members["discardDetached"] = true }
         members["attach"] = attach.isEmpty ? nil : .array(attach.map { .object($0.members) })
         return members
     }
@@ -32,7 +33,16 @@ extension HardwareChange {
             initrd: try message.text("initrd").map { FilePath($0) }, arguments: try message.text("arguments"),
             notes: try message.text("notes"), clock: try message.word("clock"),
             allowsCheckpoints: message.members["checkpoints"] == nil ? nil : try message.flag("checkpoints"),
-            detach: try message.texts("detach") ?? [], attach: disks)
+            detach: try message.texts("detach") ?? [], discardsDetached: try message.flag("discardDetached"),
+            attach: disks)
+    }
+
+    /// The change with the paths of its files made absolute: the host may have another current folder.
+    func pathsAbsolute(in folder: FilePath) -> HardwareChange {
+        var change = self
+        change.kernel = kernel.map { folder.pushing($0) }
+        change.initrd = initrd.map { folder.pushing($0) }
+        return change
     }
 }
 

@@ -3,6 +3,8 @@
 
 public import FermataEngine
 public import FermataModel
+import Foundation
+import SystemPackage
 
 /// A machine that another process of the same user hosts, reached through its control socket.
 ///
@@ -112,8 +114,11 @@ public final class RemoteMachine: MachineControl {
     }
 
     /// Changes the configuration of a machine that is off; notes in every state.
+    ///
+    /// Relative paths begin in this process's current folder.
     public func change(_ change: HardwareChange) async throws {
-        try await done(.change(change))
+        let folder = FilePath(FileManager.default.currentDirectoryPath)
+        try await done(.change(change.pathsAbsolute(in: folder)))
     }
 
     /// Runs a command in the guest to its end.
