@@ -55,6 +55,13 @@ extension PlanExecutor {
             return .restore(try await held(name).revert())
         case .apply(let checkpoint, _):
             return .restore(try await apply(checkpoint, to: held(name)))
+        case .change(_, let change):
+            try await held(name).change(HardwareChange(change))
+        case .attach(_, let disk):
+            let content = HardwareChange.NewDisk.Content.empty(disk.size, disk.format)
+            try await held(name).change(HardwareChange(attach: [.init(name: disk.name, content: content)]))
+        case .detach(_, let disk):
+            try await held(name).change(HardwareChange(detach: [disk], discardsDetached: true))
         }
         return nil
     }
@@ -160,7 +167,17 @@ extension Operation {
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"
+        case .change: "Change"
+        case .attach: "Attach"
+        case .detach: "Detach"
         }
+    }
+}
+
+extension HardwareChange {
+    fileprivate init(_ change: Action.Change) {
+        self.init(
+            memory: change.memory, processors: change.processors, arguments: change.arguments, notes: change.notes)
     }
 }
 

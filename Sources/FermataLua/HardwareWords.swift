@@ -16,16 +16,17 @@ enum HardwareWords {
         return MachineDefinition.Boot(kernel: path, initrd: initrd, arguments: arguments)
     }
 
-    /// Reads `disk { "name", size = ... }`.
-    static func disk(_ call: LuaCall) throws -> MachineDefinition.Disk {
+    /// Reads `disk { "name", size = ... }`, and what else takes the same.
+    static func disk(_ call: LuaCall, spelled word: String = "disk") throws -> MachineDefinition.Disk {
         var given = try WordCall(call, takesValue: true)
         let name = try given.value.text("the disk's name")
+        let format: MachineDefinition.Disk.Format = try given.options.take("format")?.word() ?? .vhd
         guard let size = given.options.take("size") else {
             try given.options.finish()
-            throw WordError("disk '\(name.shortened(to: 100))' has no size: write disk { \"name\", size = \"64M\" }")
+            throw WordError(
+                "disk '\(name.shortened(to: 100))' has no size: write \(word) { \"name\", size = \"64M\" }")
         }
-        var disk = MachineDefinition.Disk(name: name, size: try size.size())
-        if let format = given.options.take("format") { disk.format = try format.word() }
+        let disk = MachineDefinition.Disk(name: name, size: try size.size(), format: format)
         try given.options.finish()
         return disk
     }

@@ -31,6 +31,13 @@ enum StepWords {
             try given.options.finish()
             return .type(machine, text)
         case "WaitForConsole": return try waitForConsole(machine, call)
+        case "Change": return try change(machine, call)
+        case "Attach": return .attach(machine, try HardwareWords.disk(call, spelled: "m:attach"))
+        case "Detach":
+            let given = try WordCall(call, takesValue: true)
+            let disk = try given.value.text("the disk's name")
+            try given.options.finish()
+            return .detach(machine, disk: disk)
         default: return try momentAction(of: word, on: machine, call)
         }
     }
@@ -129,6 +136,17 @@ enum StepWords {
             equals: try fields.take("equals")?.text("a text"))
         try fields.finish()
         return expect
+    }
+
+    private static func change(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(call, takesValue: false)
+        let change = Action.Change(
+            memory: try given.options.take("memory")?.size(),
+            processors: try given.options.take("processors")?.integer("a whole number such as 2"),
+            arguments: try given.options.take("arguments")?.text("the kernel's command line"),
+            notes: try given.options.take("notes")?.text("notes"))
+        try given.options.finish()
+        return .change(machine, change)
     }
 
     private static func waitForConsole(_ machine: MachineName, _ call: LuaCall) throws -> Action {

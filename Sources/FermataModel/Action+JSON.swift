@@ -35,6 +35,12 @@ extension Action {
             members["notes"] = notes.map { .string($0) }
         case .apply(let name, _):
             members["checkpoint"] = .string(name.description)
+        case .change(_, let change): members.merge(change.jsonMembers) { $1 }
+        case .attach(_, let disk):
+            members["disk"] = .string(disk.name)
+            members["size"] = .integer(disk.size.bytes)
+            if disk.format != .vhd { members["format"] = .string(disk.format.rawValue) }
+        case .detach(_, let disk): members["disk"] = .string(disk)
         }
         return members
     }
@@ -70,6 +76,9 @@ extension Action {
         "Checkpoint": ["checkpoint", "notes", "replace"],
         "Revert": [],
         "Apply": ["checkpoint"],
+        "Change": ["arguments", "memory", "notes", "processors"],
+        "Attach": ["disk", "format", "size"],
+        "Detach": ["disk"],
     ]
 
     /// Reads a step whose fields were checked.
@@ -97,6 +106,16 @@ extension Action {
                 notes: try reader.optionalString("notes"))
         case "Revert": self = .revert(try reader.optionalMachine())
         case "Apply": self = .apply(try reader.checkpoint(), of: try reader.optionalMachine())
+        case "Change": self = .change(try reader.machine(), try Change(reader))
+        case "Attach":
+            _ = try reader.required("size")
+            self = .attach(
+                try reader.machine(),
+                MachineDefinition.Disk(
+                    name: try reader.string("disk"),
+                    size: ByteSize(bytes: try reader.integer("size", "a number of bytes") ?? 0),
+                    format: try reader.word("format") ?? .vhd))
+        case "Detach": self = .detach(try reader.machine(), disk: try reader.string("disk"))
         default: self = .start(try reader.machine())
         }
     }
@@ -138,6 +157,25 @@ extension Action.ShutDownFallback {
                 "expected \"fail\" or \"turnOff\", found \"\(text.shortened(to: 40))\"")
         }
         self = fallback
+    }
+}
+
+extension Action.Change {
+    fileprivate var jsonMembers: [String: JSON] {
+        var members: [String: JSON] = [:]
+        members["memory"] = memory.map { .integer($0.bytes) }
+        members["processors"] = processors.map { .integer($0) }
+        members["arguments"] = arguments.map { .string($0) }
+        members["notes"] = notes.map { .string($0) }
+        return members
+    }
+
+    fileprivate init(_ reader: ObjectReader) throws(DocumentError) {
+        let bytes: UInt64? = try reader.integer("memory", "a number of bytes")
+        self.init(
+            memory: bytes.map { ByteSize(bytes: $0) },
+            processors: try reader.integer("processors", "a number of processors"),
+            arguments: try reader.optionalString("arguments"), notes: try reader.optionalString("notes"))
     }
 }
 

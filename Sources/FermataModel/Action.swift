@@ -31,6 +31,37 @@ public enum Action: Hashable, Sendable {
     case revert(MachineName?)
     /// Makes now equal to a checkpoint; of one machine, or of the whole lab.
     case apply(CheckpointName, of: MachineName?)
+    /// Changes the hardware of a machine that is off, or the notes of any.
+    case change(MachineName, Change)
+    /// Gives a machine that is off one more disk, behind those that it has.
+    case attach(MachineName, MachineDefinition.Disk)
+    /// Takes a disk away from a machine that is off.
+    case detach(MachineName, disk: String)
+
+    /// What of a machine changes; what is not said stays as it is.
+    public struct Change: Hashable, Sendable {
+        /// The memory, a multiple of 1 MiB.
+        public var memory: ByteSize?
+        /// The number of processors.
+        public var processors: Int?
+        /// The kernel's command line.
+        public var arguments: String?
+        /// The author's notes; an empty text removes them.
+        public var notes: String?
+
+        /// Makes a change.
+        public init(
+            memory: ByteSize? = nil, processors: Int? = nil, arguments: String? = nil, notes: String? = nil
+        ) {
+            self.memory = memory
+            self.processors = processors
+            self.arguments = arguments
+            self.notes = notes
+        }
+
+        /// Whether it changes something that only a machine without power can take.
+        public var isOfHardware: Bool { memory != nil || processors != nil || arguments != nil }
+    }
 
     /// What a shut-down does when its time is over.
     public enum ShutDownFallback: String, Hashable, Sendable, Codable {
@@ -73,6 +104,9 @@ public enum Action: Hashable, Sendable {
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"
+        case .change: "Change"
+        case .attach: "Attach"
+        case .detach: "Detach"
         }
     }
 
@@ -81,7 +115,8 @@ public enum Action: Hashable, Sendable {
         switch self {
         case .start(let name), .shutDown(let name, _, _), .turnOff(let name), .pause(let name), .resume(let name),
             .save(let name), .reset(let name), .waitForReboot(let name, _), .waitForConsole(let name, _, _),
-            .run(let name, _, _, _), .type(let name, _):
+            .run(let name, _, _, _), .type(let name, _), .change(let name, _), .attach(let name, _),
+            .detach(let name, _):
             name
         case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name): name
         }

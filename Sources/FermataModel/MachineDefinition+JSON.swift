@@ -68,9 +68,7 @@ extension MachineDefinition.Disk {
 
 extension ObjectReader {
     /// A word out of a fixed set; nil when the field is absent.
-    fileprivate func word<Word: RawRepresentable<String> & CaseIterable>(
-        _ field: String
-    ) throws(DocumentError) -> Word? {
+    func word<Word: RawRepresentable<String> & CaseIterable>(_ field: String) throws(DocumentError) -> Word? {
         guard let text = try optionalString(field) else { return nil }
         guard let word = Word(rawValue: text) else {
             let names = Word.allCases.map(\.rawValue)

@@ -4,7 +4,7 @@
 /// The words of the recipe language: the one table from which help is made and against which spellings are tested.
 public enum Vocabulary {
     /// Every word, group by group.
-    public static let words: [Word] = hardware + power + time + guest
+    public static let words: [Word] = hardware + power + time + guest + change
 
     /// The word of that Swift spelling.
     public static func word(_ swift: String) -> Word? {
@@ -158,5 +158,34 @@ public enum Vocabulary {
             summary: "Types a text on the guest's console; a line ends with \\n.", subject: .machine,
             parameters: [.positional("text", "the text, at most 64 KiB")],
             swiftExample: "Type(web, \"root\\n\")", luaExample: "web:type \"root\\n\""),
+    ]
+
+    private static let change: [Word] = [
+        Word(
+            swift: "Change", lua: "change", group: .change,
+            summary: "Changes the hardware of a machine that is off, or its notes at any time.", subject: .machine,
+            parameters: [
+                .labelled("memory", "a multiple of 1 MiB; in Swift the word Memory", unlessSaid: "as it is"),
+                .labelled("processors", "at least 1; in Swift the word Processors", unlessSaid: "as it is"),
+                .labelled("arguments", "the kernel's command line", unlessSaid: "as it is"),
+                .labelled("notes", "a text to keep with the machine; an empty one for none", unlessSaid: "as it is"),
+            ],
+            swiftExample: "Change(web, notes: \"grown\") { Memory(.mebibytes(512)) }",
+            luaExample: "web:change { memory = \"512M\", notes = \"grown\" }"),
+        Word(
+            swift: "Attach", lua: "attach", group: .change,
+            summary: "Gives a machine that is off one more disk, empty, behind those that it has.", subject: .machine,
+            parameters: [
+                .positional("disk", "its name, unique in the machine"),
+                .labelled("size", "a multiple of 512 bytes", unlessSaid: nil),
+                .labelled("format", "how its files store it: vhd, or vhdx", unlessSaid: "vhd"),
+            ],
+            swiftExample: "Attach(web, \"data\", size: .mebibytes(8), format: .vhdx)",
+            luaExample: "web:attach { \"data\", size = \"8M\", format = \"vhdx\" }"),
+        Word(
+            swift: "Detach", lua: "detach", group: .change,
+            summary: "Takes a disk away from a machine that is off; checkpoints keep theirs.", subject: .machine,
+            parameters: [.positional("disk", "its name")],
+            swiftExample: "Detach(web, \"data\")", luaExample: "web:detach \"data\""),
     ]
 }

@@ -33,6 +33,8 @@ public struct Word: Hashable, Sendable {
         case time
         /// Talking to the guest.
         case guest
+        /// Other hardware for a machine that is off.
+        case change = "hardware change"
     }
 
     /// What a word is about.

@@ -31,19 +31,9 @@ struct DefinitionCheck {
         if let problem = machine.name.problem {
             findings.error(.invalidName, place, "machine name \(machine.name.quoted) \(problem)")
         }
-        check(machine.memory, of: "memory of machine \(machine.name.quoted)", unit: .mebibytes(1), place, &findings)
-        if machine.memory > MachineDefinition.largestMemory {
-            findings.error(
-                .invalidValue, place,
-                "memory of machine \(machine.name.quoted) is \(machine.memory)",
-                suggestion: "give it at most \(MachineDefinition.largestMemory)")
-        }
-        if !(1...MachineDefinition.mostProcessors).contains(machine.processors) {
-            findings.error(
-                .invalidValue, place,
-                "machine \(machine.name.quoted) has \(machine.processors) processors",
-                suggestion: "give it 1 to \(MachineDefinition.mostProcessors)")
-        }
+        let hardware = HardwareCheck(machine: machine.name, place: place)
+        hardware.check(memory: machine.memory, &findings)
+        hardware.check(processors: machine.processors, &findings)
         checkBoot(of: machine, &findings)
         checkDisks(of: machine, &findings)
     }
@@ -59,11 +49,8 @@ struct DefinitionCheck {
         }
         check(file: boot.kernel, "kernel", of: machine, &findings)
         if let initrd = boot.initrd { check(file: initrd, "initrd", of: machine, &findings) }
-        if let character = boot.arguments?.unicodeScalars.first(where: { $0.isControl }) {
-            findings.error(
-                .invalidText, Place(at: machine.at),
-                "the kernel arguments of machine \(machine.name.quoted) hold the control character \(character.code)",
-                suggestion: "they are one line of text")
+        if let arguments = boot.arguments {
+            HardwareCheck(machine: machine.name, place: Place(at: machine.at)).check(arguments: arguments, &findings)
         }
     }
 
@@ -92,36 +79,16 @@ struct DefinitionCheck {
                 .invalidValue, place, "machine \(machine.name.quoted) has \(machine.disks.count) disks",
                 suggestion: "give it at most \(MachineDefinition.mostDisks)")
         }
+        let hardware = HardwareCheck(machine: machine.name, place: place)
         var names: Set<String> = []
         for disk in machine.disks {
-            let subject = "disk \(disk.name.quoted) of machine \(machine.name.quoted)"
-            if let problem = MachineDefinition.Disk.problem(ofName: disk.name) {
-                findings.error(.invalidName, place, "the name of \(subject) \(problem)")
-            }
+            hardware.check(nameOf: disk, &findings)
             if !names.insert(disk.name).inserted {
                 findings.error(
                     .duplicateName, place, "two disks of machine \(machine.name.quoted) are named \(disk.name.quoted)",
                     suggestion: "give each its own name")
             }
-            check(disk.size, of: "size of \(subject)", unit: ByteSize(bytes: 512), place, &findings)
-            let largest = disk.format.largestDisk
-            if disk.size > largest {
-                findings.error(
-                    .invalidValue, place,
-                    "size of \(subject) is \(disk.size), and a \(disk.format.rawValue.uppercased()) "
-                        + "holds at most \(largest)")
-            }
-        }
-    }
-
-    private func check(
-        _ size: ByteSize, of subject: String, unit: ByteSize, _ place: Place, _ findings: inout Findings
-    ) {
-        if size.bytes == 0 {
-            findings.error(.invalidValue, place, "\(subject) is 0", suggestion: "give it at least \(unit)")
-        } else if !size.bytes.isMultiple(of: unit.bytes) {
-            findings.error(
-                .invalidValue, place, "\(subject) is \(size)", suggestion: "it must be a multiple of \(unit)")
+            hardware.check(sizeOf: disk, &findings)
         }
     }
 }

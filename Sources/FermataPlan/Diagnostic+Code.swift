@@ -31,6 +31,8 @@ extension Diagnostic {
         public static let unknownCheckpoint: Code = Code("unknownCheckpoint")
         /// A checkpoint of that name exists at that point.
         public static let duplicateCheckpoint: Code = Code("duplicateCheckpoint")
+        /// A step names a disk that the machine does not have at that point.
+        public static let unknownDisk: Code = Code("unknownDisk")
         /// A machine cannot be in the state that the step needs.
         public static let wrongState: Code = Code("wrongState")
         /// A step of the whole lab, which only works for a single machine.

@@ -36,6 +36,9 @@ extension Operation {
         case .revert(let name, let target):
             "Revert \(name) to " + (target.map(\.quoted) ?? "its origin")
         case .apply(let checkpoint, let name): "Apply \(checkpoint.quoted) of \(name)"
+        case .change(let name, let change): "Change \(name): \(change.summary)"
+        case .attach(let name, let disk): "Attach \(name) \(disk.summary)"
+        case .detach(let name, let disk): "Detach \(name) disk \(disk.quoted)"
         }
     }
 }
@@ -43,12 +46,33 @@ extension Operation {
 extension MachineDefinition {
     /// The hardware on one line.
     fileprivate var summary: String {
-        var parts = ["\(memory)", processors == 1 ? "1 processor" : "\(processors) processors"]
+        var parts = ["\(memory)", processors.summary]
         if let boot { parts.append("kernel \(boot.kernel.shortened(to: 60))") }
-        parts += disks.map { "disk \($0.name.quoted) of \($0.size)" }
+        parts += disks.map(\.summary)
         if hasNetwork { parts.append("network card") }
         if clock == .host { parts.append("the host's clock") }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension MachineDefinition.Disk {
+    /// The disk on one line.
+    fileprivate var summary: String { "disk \(name.quoted) of \(size)" }
+}
+
+extension Int {
+    /// The number of processors in words.
+    fileprivate var summary: String { self == 1 ? "1 processor" : "\(self) processors" }
+}
+
+extension Action.Change {
+    /// What changes, on one line.
+    fileprivate var summary: String {
+        let parts = [
+            memory?.description, processors?.summary, arguments.map { "arguments \($0.quoted)" },
+            notes.map { $0.isEmpty ? "no notes" : "notes \($0.quoted)" },
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ")
     }
 }
 

@@ -123,6 +123,18 @@ public struct Operation: Hashable, Sendable {
         ///
         /// Needs: the checkpoint. Effect: the machine takes its power state, the next checkpoint branches there.
         case apply(CheckpointName, of: MachineName)
+        /// Changes a machine's hardware or notes.
+        ///
+        /// Needs: it is off, unless only its notes change. Effect: checkpoints keep the hardware of their time.
+        case change(MachineName, Action.Change)
+        /// Gives a machine one more disk, empty.
+        ///
+        /// Needs: it is off, has no disk of that name, and has room for it.
+        case attach(MachineName, MachineDefinition.Disk)
+        /// Takes a disk away, with what was written to it since the last checkpoint.
+        ///
+        /// Needs: it is off and has the disk.
+        case detach(MachineName, disk: String)
     }
 
     /// The machine that the operation is about.
@@ -132,7 +144,8 @@ public struct Operation: Hashable, Sendable {
         case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
             .turnOff(let name), .pause(let name), .resume(let name), .save(let name), .reset(let name),
             .waitForReboot(let name, _), .waitForConsole(let name, _, _), .run(let name, _, _, _), .type(let name, _),
-            .revert(let name, _), .apply(_, of: let name):
+            .revert(let name, _), .apply(_, of: let name), .change(let name, _), .attach(let name, _),
+            .detach(let name, _):
             name
         case .checkpoint(let new): new.machine
         }

@@ -16,7 +16,8 @@ import FermataModel
 ///  Reset                               -      running    paused        -
 ///  WaitForReboot, Run, Type,
 ///  WaitForConsole                      -      running       -          -
-///  Checkpoint                       off       running    paused     saved
+///  Change, Attach, Detach           off         -          -         -
+///  Checkpoint, Change of notes      off       running    paused     saved
 ///  Revert, Apply                    the state of the checkpoint
 /// ```
 struct PowerRule {
@@ -36,6 +37,10 @@ struct PowerRule {
         case .save: self.init("a running or paused machine", [.running: .saved, .paused: .saved])
         case .reset: self.init("a running or paused machine", [.running: .running, .paused: .paused])
         case .waitForReboot, .waitForConsole, .run, .type: self.init("a running machine", [.running: .running])
+        case .change(_, let change):
+            guard change.isOfHardware else { return nil }
+            self.init("a machine that is off", [.off: .off])
+        case .attach, .detach: self.init("a machine that is off", [.off: .off])
         case .checkpoint, .revert, .apply: return nil
         }
     }
@@ -74,7 +79,14 @@ struct PowerRule {
     }
 
     private func remedy(in state: MachineState) -> String {
-        switch state {
+        if Set(changes.keys) == [.off] {
+            return switch state {
+            case .off, .running: "shut it down or turn it off first"
+            case .paused: "turn it off first"
+            case .saved: "start it and shut it down first, or turn it off, which discards what was saved"
+            }
+        }
+        return switch state {
         case .off, .saved: changes[.running] == nil ? "start it instead" : "start it first"
         case .paused: changes[.running] == nil ? "resume it, or turn it off first" : "resume it first"
         case .running: "turn it off first"

@@ -53,11 +53,9 @@ struct Rehearsal {
         }
         let least = files.values.reduce(ByteSize(bytes: 0)) { $0.adding($1) }
         let most = machines.reduce(least) { sum, machine in
-            let held = machine.moments.count { !$0.isSuperseded && $0.states != [.off] }
-            let isSaved = machine.wasSaved || (atEnd == .saved && machine.mayRun)
-            return (0..<held + (isSaved ? 1 : 0)).reduce(sum) { sum, _ in
-                sum.adding(machine.start.definition.memory)
-            }
+            var memories = machine.moments.filter { !$0.isSuperseded && $0.states != [.off] }.map(\.hardware)
+            if machine.wasSaved || (atEnd == .saved && machine.mayRun) { memories.append(machine.hardware) }
+            return memories.reduce(sum) { $0.adding(($1 ?? machine.start.definition).memory) }
         }
         return Plan.SpaceNeed(least: least, most: most)
     }
@@ -116,6 +114,15 @@ struct Rehearsal {
         case .apply(let checkpoint, _):
             apply(checkpoint, index, place, &findings)
             return .apply(checkpoint, of: name)
+        case .change(_, let change):
+            machines[index].change(change, at: place, &findings)
+            return .change(name, change)
+        case .attach(_, let disk):
+            machines[index].attach(disk, at: place, &findings)
+            return .attach(name, disk)
+        case .detach(_, let disk):
+            machines[index].detach(disk, at: place, &findings)
+            return .detach(name, disk: disk)
         }
     }
 
@@ -159,6 +166,7 @@ struct Rehearsal {
             .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
             suggestion: hint(for: name, of: machine, after: place))
         machines[index].states = Set(MachineState.allCases)
+        machines[index].hardware = nil
     }
 
     /// What an author may have meant by a checkpoint that is not there.

@@ -10,10 +10,12 @@ struct RehearsedMachine {
     var states: Set<MachineState> = [.off]
     /// The step that last changed its power, for messages.
     var since: SourceLocation?
+    /// What the machine is made of at this point; nil after a mistake that leaves it open.
+    var hardware: MachineDefinition?
     /// Whether a step has saved it.
     var wasSaved: Bool = false
     /// What the run has held; the first is the origin.
-    private(set) var moments: [Moment] = [Moment(name: nil, parent: nil, states: [.off], place: Place())]
+    private(set) var moments: [Moment]
     /// The moment from which now grows.
     private(set) var now: Int = 0
     private var named: [CheckpointName: Int] = [:]
@@ -25,6 +27,8 @@ struct RehearsedMachine {
         let parent: Int?
         /// Every state in which the machine may have been then, and will be after an apply.
         let states: Set<MachineState>
+        /// What the machine was made of then, and will be after an apply.
+        let hardware: MachineDefinition?
         /// The step that made it.
         let place: Place
         var isApplied: Bool = false
@@ -34,6 +38,8 @@ struct RehearsedMachine {
 
     init(_ start: MachineStart) {
         self.start = start
+        hardware = start.definition
+        moments = [Moment(name: nil, parent: nil, states: [.off], hardware: start.definition, place: Place())]
     }
 
     var name: MachineName { start.definition.name }
@@ -62,7 +68,7 @@ struct RehearsedMachine {
     mutating func hold(_ name: CheckpointName, at place: Place) {
         if let old = named[name] { moments[old].isSuperseded = true }
         named[name] = moments.count
-        moments.append(Moment(name: name, parent: now, states: states, place: place))
+        moments.append(Moment(name: name, parent: now, states: states, hardware: hardware, place: place))
         now = moments.count - 1
     }
 
@@ -83,6 +89,7 @@ struct RehearsedMachine {
     private mutating func takeOver(_ index: Int) {
         moments[index].isApplied = true
         states = moments[index].states
+        hardware = moments[index].hardware
         now = index
     }
 

@@ -12,7 +12,7 @@ struct TextCheck {
 
     func check(_ action: Action, _ findings: inout Findings) {
         switch action {
-        case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply: break
+        case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply, .attach, .detach: break
         case .shutDown(_, let within, _), .waitForReboot(_, let within): check(within, &findings)
         case .waitForConsole(_, let text, let within):
             check(text, &findings)
@@ -30,12 +30,23 @@ struct TextCheck {
                     suggestion: "type at most 64 KiB at once")
             }
         case .checkpoint(_, _, _, let notes):
-            let lines = notes?.unicodeScalars.lazy.filter { $0 != "\n" && $0 != "\t" }
-            if let character = lines?.first(where: { $0.isControl }) {
+            check(notes: notes, of: "checkpoint", &findings)
+        case .change(_, let change):
+            check(notes: change.notes, of: "machine", &findings)
+            if change == Action.Change() {
                 findings.error(
-                    .invalidText, place, "the checkpoint's notes hold the control character \(character.code)",
-                    suggestion: "they are lines of text")
+                    .invalidValue, place, "there is nothing to change",
+                    suggestion: "say memory, processors, arguments or notes")
             }
+        }
+    }
+
+    private func check(notes: String?, of owner: String, _ findings: inout Findings) {
+        let lines = notes?.unicodeScalars.lazy.filter { $0 != "\n" && $0 != "\t" }
+        if let character = lines?.first(where: { $0.isControl }) {
+            findings.error(
+                .invalidText, place, "the \(owner)'s notes hold the control character \(character.code)",
+                suggestion: "they are lines of text")
         }
     }
 

@@ -77,7 +77,22 @@ struct LuaPrinter {
             if replace || coin() { options.append("replace = \(replace)") }
             return call(text(name.description), options)
         case .apply(let name, of: _): return call(text(name.description), [])
+        case .change(_, let change): return self.change(change)
+        case .attach(_, let disk):
+            var options = ["size = \(size(disk.size))"]
+            if disk.format != .vhd || coin() { options.append("format = \(text(disk.format.rawValue))") }
+            return call(text(disk.name), options)
+        case .detach(_, let disk): return call(text(disk), [])
         }
+    }
+
+    private mutating func change(_ change: Action.Change) -> String {
+        var options: [String] = []
+        if let memory = change.memory { options.append("memory = \(size(memory))") }
+        if let processors = change.processors { options.append("processors = \(integer(processors))") }
+        if let arguments = change.arguments { options.append("arguments = \(text(arguments))") }
+        if let notes = change.notes { options.append("notes = \(text(notes))") }
+        return options.isEmpty && coin() ? "()" : "(\(table(options.shuffled(using: &generator))))"
     }
 
     private mutating func run(_ command: Action.Command, _ expect: Expectation, _ within: [String]) -> String {

@@ -165,6 +165,26 @@ struct Mistake: CustomTestStringConvertible {
         Mistake(
             #"pause(web)"#,
             "lab.lua:2: error: 'pause' is a step of one machine: write 'm:pause(...)', where m is the machine"),
+        Mistake(#"web:change("512M")"#, "lab.lua:2: error: 'change' takes no argument, got a string"),
+        Mistake(
+            #"web:change { memroy = "512M" }"#,
+            "lab.lua:2: error: unknown option 'memroy' of 'change'; did you mean 'memory'?"),
+        Mistake(
+            #"web:change { memory = "512MB" }"#,
+            #"lab.lua:2: error: bad option 'memory' of 'change': size "512MB": MB is ambiguous; write M or MiB for powers of 1024"#
+        ),
+        Mistake(
+            #"web:change { processors = 1.5 }"#,
+            "lab.lua:2: error: bad option 'processors' of 'change': expected a whole number such as 2, got 1.5"),
+        Mistake(
+            #"web:attach "data""#,
+            #"lab.lua:2: error: disk 'data' has no size: write m:attach { "name", size = "64M" }"#),
+        Mistake(
+            #"web:attach { "data", size = "1M", format = "raw" }"#,
+            #"lab.lua:2: error: bad option 'format' of 'attach': expected "vhd" or "vhdx", got "raw""#),
+        Mistake(
+            #"web:detach(5)"#,
+            "lab.lua:2: error: bad argument #1 to 'detach': expected the disk's name (a string), got 5"),
         Mistake(#"web:shut_down("60s")"#, "lab.lua:2: error: 'shut_down' takes no argument, got a string"),
         Mistake(
             #"web:shut_down { within = 60 }"#,

@@ -27,13 +27,20 @@ struct RandomRecipe {
     private mutating func action(_ machines: [MachineName]) -> Action {
         let anyone = maybe { machines.randomElement(using: &$0.generator) } ?? nil
         guard let machine = machines.randomElement(using: &generator) else { return moment(of: nil) }
-        switch Int.random(in: 0..<14, using: &generator) {
+        switch Int.random(in: 0..<17, using: &generator) {
         case 8: return .pause(machine)
         case 9: return .resume(machine)
         case 10: return .save(machine)
         case 11: return .reset(machine)
         case 12: return .waitForReboot(machine, within: span())
         case 13: return .type(machine, text())
+        case 14:
+            let change = Action.Change(
+                memory: maybe { $0.size() }, processors: maybe { $0.integer() }, arguments: maybe { $0.text() },
+                notes: maybe { $0.text() })
+            return .change(machine, change)
+        case 15: return .attach(machine, .init(name: text(), size: size(), format: coin() ? .vhd : .vhdx))
+        case 16: return .detach(machine, disk: text())
         case 0: return .start(machine)
         case 1: return .turnOff(machine)
         case 2: return .shutDown(machine, within: span(), orElse: coin() ? .fail : .turnOff)

@@ -41,6 +41,9 @@ import struct FermataModel.Expectation
         "Run": Run(web, "cat index.html", expect: .output(contains: "hello")).parts,
         "WaitForConsole": WaitForConsole(web, "ready", within: .seconds(60)).parts,
         "Type": Type(web, "root\n").parts,
+        "Change": Change(web, notes: "grown") { Memory(.mebibytes(512)) }.parts,
+        "Attach": Attach(web, "data", size: .mebibytes(8), format: .vhdx).parts,
+        "Detach": Detach(web, "data").parts,
     ]
 
     static let pairs: [Pair] = [
@@ -81,6 +84,17 @@ import struct FermataModel.Expectation
         Pair(#"apply "clean""#, Apply("clean")),
         Pair(#"web:apply("clean", nil)"#, Apply("clean", of: web)),
         Pair(#"web:apply { "clean" }"#, Apply("clean", of: web)),
+        Pair("web:change()", Change(web)),
+        Pair(
+            #"web:change { memory = "512M", processors = 2, arguments = "quiet" }"#,
+            Change(web, arguments: "quiet") {
+                Memory(.mebibytes(512))
+                Processors(2)
+            }),
+        Pair(#"web:change({ notes = "" })"#, Change(web, notes: "")),
+        Pair(#"web:attach("data", { size = 8 << 20 })"#, Attach(web, "data", size: .mebibytes(8))),
+        Pair(#"web:attach { "data", size = "8M", format = "vhd" }"#, Attach(web, "data", size: .mebibytes(8))),
+        Pair(#"web:detach { "data" }"#, Detach(web, "data")),
     ]
 
     private func steps(_ parts: [RecipePart]) -> [Step] {

@@ -182,6 +182,20 @@ import Testing
             document(step: #"{"do": "WaitForReboot", "machine": "web", "within": "2m"}"#),
             "steps[0].within: expected a number of milliseconds, found \"2m\""
         ),
+        (document(step: #"{"do": "Change", "machine": "web", "disks": []}"#), "steps[0]: unknown field \"disks\""),
+        (
+            document(step: #"{"do": "Change", "machine": "web", "memory": "512M"}"#),
+            "steps[0].memory: expected a number of bytes, found \"512M\""
+        ),
+        (
+            document(step: #"{"do": "Attach", "machine": "web", "disk": "data"}"#),
+            "steps[0]: the field \"size\" is missing"
+        ),
+        (
+            document(step: #"{"do": "Attach", "machine": "web", "disk": "data", "size": 512, "format": "raw"}"#),
+            "steps[0].format: expected \"vhd\" or \"vhdx\", found \"raw\""
+        ),
+        (document(step: #"{"do": "Detach", "machine": "web"}"#), "steps[0]: the field \"disk\" is missing"),
         (document(step: #"{"do": "Type", "machine": "web"}"#), "steps[0]: the field \"text\" is missing"),
         (
             document(step: #"{"do": "ShutDown", "machine": "web", "orElse": "panic"}"#),

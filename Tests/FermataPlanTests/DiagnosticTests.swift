@@ -106,6 +106,83 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
                 + "first-lab.lua:11; resume it, or turn it off first",
             "first-lab.lua:14: error: machine 'web' is saved already, since first-lab.lua:13; start it first"),
         WrongInput(
+            "hardware that changes while the machine is not off",
+            steps: [
+                .start("web"), .change("web", .init(memory: .mebibytes(512))), .start("web"), .pause("web"),
+                .detach("web", disk: "system"), .start("web"), .save("web"),
+                .attach("web", .init(name: "data", size: .mebibytes(1))), .change("web", .init(notes: "any state")),
+            ], Sample.empty,
+            "first-lab.lua:11: error: Change needs a machine that is off, and 'web' is running, since "
+                + "first-lab.lua:10; shut it down or turn it off first",
+            "first-lab.lua:14: error: Detach needs a machine that is off, and 'web' is paused, since "
+                + "first-lab.lua:13; turn it off first",
+            "first-lab.lua:17: error: Attach needs a machine that is off, and 'web' is saved, since "
+                + "first-lab.lua:16; start it and shut it down first, or turn it off, which discards what was saved"),
+        WrongInput(
+            "hardware that no machine can have",
+            steps: [
+                .change("web", .init()), .change("web", .init(memory: ByteSize(bytes: 1000), processors: 0)),
+                .change("web", .init(arguments: "a\u{1}", notes: "b\u{2}")),
+                .attach("web", .init(name: "a/b", size: ByteSize(bytes: 100))),
+                .attach("web", .init(name: "big", size: .gibibytes(3000))),
+            ], Sample.empty,
+            "first-lab.lua:10: error: there is nothing to change; say memory, processors, arguments or notes",
+            "first-lab.lua:11: error: memory of machine 'web' is 1000 B; it must be a multiple of 1 MiB",
+            "first-lab.lua:11: error: machine 'web' has 0 processors; give it 1 to 255",
+            "first-lab.lua:12: error: the machine's notes hold the control character U+0002; they are lines of text",
+            "first-lab.lua:12: error: the kernel arguments of machine 'web' hold the control character U+0001; they "
+                + "are one line of text",
+            "first-lab.lua:13: error: the name of disk 'a/b' of machine 'web' may hold only letters, digits, '.', "
+                + "'_' and '-'",
+            "first-lab.lua:13: error: size of disk 'a/b' of machine 'web' is 100 B; it must be a multiple of 512 B",
+            "first-lab.lua:14: error: size of disk 'big' of machine 'web' is 3000 GiB, and a VHD holds at most "
+                + "2040 GiB"),
+        WrongInput(
+            "arguments of a machine without a kernel",
+            Sample.recipe(
+                [.change("db", .init(arguments: "quiet"))],
+                machines: [.init(name: "db", disks: [.init(name: "system", size: .mebibytes(1))])]),
+            Sample.empty,
+            "first-lab.lua:10: error: machine 'db' starts from its first disk, without a kernel that takes arguments; "
+                + "give it a kernel where it is defined"),
+        WrongInput(
+            "disks that are there, and that are not",
+            steps: [
+                .detach("web", disk: "sytem"), .attach("web", .init(name: "system", size: .mebibytes(1))),
+                .attach("web", .init(name: "data", size: .mebibytes(1))), .detach("web", disk: "data"),
+                .detach("web", disk: "data"),
+            ], Sample.empty,
+            "first-lab.lua:10: error: machine 'web' has no disk 'sytem'; did you mean 'system'?",
+            "first-lab.lua:11: error: machine 'web' has a disk 'system' already; choose another name, or detach it "
+                + "first",
+            "first-lab.lua:14: error: machine 'web' has no disk 'data'"),
+        WrongInput(
+            "a checkpoint's disks come back with it",
+            steps: [
+                .checkpoint("one", of: nil, replace: false, notes: nil),
+                .attach("web", .init(name: "data", size: .mebibytes(1))), .detach("web", disk: "system"),
+                .checkpoint("two", of: nil, replace: false, notes: nil), .apply("one", of: nil),
+                .detach("web", disk: "data"), .apply("two", of: nil), .detach("web", disk: "system"),
+                .detach("web", disk: "data"), .revert(nil), .detach("web", disk: "data"),
+            ], Sample.empty,
+            "first-lab.lua:15: error: machine 'web' has no disk 'data'",
+            "first-lab.lua:17: error: machine 'web' has no disk 'system'"),
+        WrongInput(
+            "after an unknown checkpoint the machine may have any disks",
+            steps: [
+                .apply("a", of: nil), .detach("web", disk: "any"),
+                .attach("web", .init(name: "system", size: .mebibytes(1))),
+            ], Sample.empty,
+            "first-lab.lua:10: error: no checkpoint 'a' of machine 'web'"),
+        WrongInput(
+            "more disks than there is room for",
+            steps: (0..<28).map { .attach("web", .init(name: "d\($0)", size: .mebibytes(1))) } + [
+                .detach("web", disk: "d0"), .detach("web", disk: "d1"), .detach("web", disk: "d2"),
+                .attach("web", .init(name: "d0", size: .mebibytes(1))),
+            ], Sample.empty,
+            "first-lab.lua:36: error: machine 'web' has 27 disks, and has no room for disk 'd26'; detach one first",
+            "first-lab.lua:37: error: machine 'web' has 27 disks, and has no room for disk 'd27'; detach one first"),
+        WrongInput(
             "unknown machine", steps: [.start("wbe"), .start("zebra")], Sample.empty,
             "first-lab.lua:10: error: no machine 'wbe' in this recipe; did you mean 'web'?",
             "first-lab.lua:11: error: no machine 'zebra' in this recipe"),

@@ -13,6 +13,9 @@ struct ModelLab {
     private(set) var machines: [MachineName: Inventory.Machine] = [:]
     /// The power state that each checkpoint holds.
     private var held: [GUID: MachineState] = [:]
+    /// The disks of each machine, and those that each checkpoint holds.
+    private var disks: [MachineName: [String]] = [:]
+    private var heldDisks: [GUID: [String]] = [:]
     private var clock: UInt8 = 0
 
     var inventory: Inventory {
@@ -55,6 +58,7 @@ struct ModelLab {
                     remove(doomed.id, from: &machine.tree)
                 }
             }
+            disks[name] = heldDisks[back.origin]
         case .createOrigin(let name, let owner):
             try require(machines[name]?.tree.checkpoints.isEmpty == true, "the machine is not new")
             try hold("origin", of: name, owner: owner, isOrigin: true)
@@ -84,6 +88,7 @@ struct ModelLab {
                 try require(checkpoint.isOrigin ? target == nil : target == checkpoint.name, "goes elsewhere")
                 machine.state = held[now]
             }
+            disks[name] = machines[name]?.tree.now.flatMap { heldDisks[$0] }
         case .apply(let checkpoint, let name):
             let held = held
             try change(name) { machine in
@@ -94,11 +99,23 @@ struct ModelLab {
                 machine.tree.now = target.id
                 machine.state = held[target.id]
             }
+            disks[name] = machines[name]?.tree.now.flatMap { heldDisks[$0] }
+        case .change(let name, let change):
+            if change.isOfHardware { try switchPower(of: name, from: [.off], to: nil) }
+        case .attach(let name, let disk):
+            try switchPower(of: name, from: [.off], to: nil)
+            try require(disks[name]?.contains(disk.name) == false, "the disk exists")
+            disks[name]?.append(disk.name)
+        case .detach(let name, let disk):
+            try switchPower(of: name, from: [.off], to: nil)
+            try require(disks[name]?.contains(disk) == true, "there is no such disk")
+            disks[name]?.removeAll { $0 == disk }
         }
     }
 
     private mutating func create(_ new: NewMachine) {
         clock &+= 1
+        disks[new.definition.name] = new.definition.disks.map(\.name)
         machines[new.definition.name] = Inventory.Machine(
             name: new.definition.name, id: Sample.id(clock), state: .off, owner: new.owner)
     }
@@ -110,6 +127,7 @@ struct ModelLab {
         let id = Sample.id(clock)
         let time = Int64(clock)
         held[id] = machines[machine]?.state
+        heldDisks[id] = disks[machine]
         try change(machine) { machine in
             machine.tree.checkpoints.append(
                 CheckpointTree.Checkpoint(

@@ -19,6 +19,8 @@ import Testing
         .waitForConsole("web", .plain("a"), within: .seconds(1)), .type("web", "a"),
         .run("web", .shell("a"), expect: .success, within: .seconds(1)),
         .checkpoint("a", of: nil, replace: false, notes: nil), .revert(nil),
+        .change("web", .init(processors: 2, notes: "a")), .change("web", .init(notes: "a")),
+        .attach("web", .init(name: "data", size: .mebibytes(1))), .detach("web", disk: "system"),
     ]
 
     /// What a machine is after steps: the only state in which no step that needs it is refused.

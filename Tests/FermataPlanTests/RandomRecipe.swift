@@ -43,13 +43,17 @@ struct RandomRecipe {
         let machine = generator.pick(machines, or: "a")
         let named: MachineName? = generator.chance(80) ? machine : nil
         let name = generator.pick(RandomRecipe.names, or: "one")
-        switch Int.random(in: 0..<15, using: &generator) {
+        switch Int.random(in: 0..<19, using: &generator) {
         case 9: return .pause(machine)
         case 10: return .resume(machine)
         case 11: return .save(machine)
         case 12: return .reset(machine)
         case 13: return .waitForReboot(machine, within: .seconds(1))
         case 14: return .type(machine, "x")
+        case 15: return .change(machine, .init(memory: .mebibytes(32), processors: 2))
+        case 16: return .change(machine, .init(notes: "x"))
+        case 17: return .attach(machine, .init(name: disk(), size: .mebibytes(1)))
+        case 18: return .detach(machine, disk: disk())
         case 0: return .start(machine)
         case 1: return .shutDown(machine, within: .seconds(1), orElse: .fail)
         case 2: return .turnOff(machine)
@@ -60,6 +64,8 @@ struct RandomRecipe {
         default: return .apply(name, of: named)
         }
     }
+
+    private mutating func disk() -> String { generator.pick(["d", "e", "f"], or: "d") }
 
     // MARK: Wild recipes
 
@@ -117,13 +123,23 @@ struct RandomRecipe {
 
     private mutating func wildAction() -> Action {
         let within = TimeSpan.milliseconds(number())
-        switch Int.random(in: 0..<14, using: &generator) {
+        switch Int.random(in: 0..<17, using: &generator) {
         case 8: return .pause(machine())
         case 9: return .resume(machine())
         case 10: return .save(machine())
         case 11: return .reset(machine())
         case 12: return .waitForReboot(machine(), within: within)
         case 13: return .type(machine(), text())
+        case 14:
+            let change = Action.Change(
+                memory: maybe { ByteSize(bytes: $0.number()) },
+                processors: maybe { Int(truncatingIfNeeded: $0.number()) }, arguments: maybe { $0.text() },
+                notes: maybe { $0.text() })
+            return .change(machine(), change)
+        case 15:
+            let format = generator.pick(MachineDefinition.Disk.Format.allCases, or: .vhd)
+            return .attach(machine(), .init(name: text(), size: ByteSize(bytes: number()), format: format))
+        case 16: return .detach(machine(), disk: text())
         case 0: return .start(machine())
         case 1: return .shutDown(machine(), within: within, orElse: generator.chance(50) ? .fail : .turnOff)
         case 2: return .turnOff(machine())

@@ -55,6 +55,9 @@ enum Sample {
         .start("web"),
         .reset("web"),
         .turnOff("web"),
+        .change("web", .init(memory: .mebibytes(512), processors: 2, arguments: "quiet", notes: "grown")),
+        .attach("web", .init(name: "data", size: .mebibytes(8), format: .vhdx)),
+        .detach("web", disk: "system"),
         .apply("fixed", of: nil),
     ])
 

@@ -15,12 +15,20 @@ struct Simulation {
         /// One that was replaced stands for the one that replaced it, since
         /// now is always the last one made or applied.
         var parent: CheckpointName?
+        /// The disks now, and those of each checkpoint.
+        var disks: [String]
+        var heldDisks: [CheckpointName?: [String]]
+
+        init(_ disks: [String]) {
+            self.disks = disks
+            heldDisks = [nil: disks]
+        }
     }
 
     private var machines: [MachineName: Machine] = [:]
 
     init(_ recipe: Recipe) {
-        for machine in recipe.machines { machines[machine.name] = Machine() }
+        for machine in recipe.machines { machines[machine.name] = Machine(machine.disks.map(\.name)) }
     }
 
     /// The number of the first step that cannot be done; nil when all can.
@@ -61,12 +69,24 @@ struct Simulation {
         case .checkpoint(let name, _, let replace, _):
             if machine.checkpoints[name] != nil, !replace { return false }
             machine.checkpoints[name] = machine.power
+            machine.heldDisks[name] = machine.disks
             machine.parent = name
-        case .revert: machine.power = machine.checkpoints[machine.parent] ?? "o"
+        case .revert:
+            machine.power = machine.checkpoints[machine.parent] ?? "o"
+            machine.disks = machine.heldDisks[machine.parent] ?? []
         case .apply(let name, _):
             guard let power = machine.checkpoints[name] else { return false }
             machine.power = power
+            machine.disks = machine.heldDisks[name] ?? []
             machine.parent = name
+        case .change(_, let change):
+            if change.isOfHardware, machine.power != "o" { return false }
+        case .attach(_, let disk):
+            if machine.power != "o" || machine.disks.contains(disk.name) { return false }
+            machine.disks.append(disk.name)
+        case .detach(_, let disk):
+            guard machine.power == "o", let index = machine.disks.firstIndex(of: disk) else { return false }
+            machine.disks.remove(at: index)
         }
         machines[name] = machine
         return true

@@ -43,6 +43,14 @@ import struct FermataModel.SourceLocation
             Start(web)
             ShutDown(web)
             TurnOff(web)
+            Change(web, arguments: "quiet", notes: "grown") {
+                Memory(.mebibytes(128))
+                for count in 1...2 { Processors(count) }
+                if web.name == "web" { Memory(.mebibytes(512)) }
+            }
+            Change(web, notes: "")
+            Attach(web, "data", size: .mebibytes(8), format: .vhdx)
+            Detach(web, "system")
         }
         let expected = Recipe(
             name: "first-lab",
@@ -75,6 +83,10 @@ import struct FermataModel.SourceLocation
                 .start("web"),
                 .shutDown("web", within: .seconds(60), orElse: .fail),
                 .turnOff("web"),
+                .change("web", .init(memory: .mebibytes(512), processors: 2, arguments: "quiet", notes: "grown")),
+                .change("web", .init(notes: "")),
+                .attach("web", .init(name: "data", size: .mebibytes(8), format: .vhdx)),
+                .detach("web", disk: "system"),
             ].map { Step($0) })
         #expect(lab.withoutLocations == expected)
     }
@@ -98,6 +110,9 @@ import struct FermataModel.SourceLocation
             Checkpoint("a", of: web, replace: true, notes: "b")
             Revert(web)
             Apply("a", of: web)
+            Change(web, arguments: "a") { Processors(2) }
+            Attach(web, "a", size: .mebibytes(1))
+            Detach(web, "a")
         }
         let byName = Recipe("lab") {
             Start("web")
@@ -116,6 +131,9 @@ import struct FermataModel.SourceLocation
             Checkpoint("a", of: "web", replace: true, notes: "b")
             Revert("web")
             Apply("a", of: "web")
+            Change("web", arguments: "a") { Processors(2) }
+            Attach("web", "a", size: .mebibytes(1))
+            Detach("web", "a")
         }
         let actions: [Action] = [
             .start("web"),
@@ -134,6 +152,9 @@ import struct FermataModel.SourceLocation
             .checkpoint("a", of: "web", replace: true, notes: "b"),
             .revert("web"),
             .apply("a", of: "web"),
+            .change("web", .init(processors: 2, arguments: "a")),
+            .attach("web", .init(name: "a", size: .mebibytes(1))),
+            .detach("web", disk: "a"),
         ]
         #expect(byMachine.steps.map(\.action) == actions)
         #expect(byName.steps.map(\.action) == actions)

@@ -24,6 +24,9 @@ import struct FermataModel.Expectation
         .checkpoint("a", of: "web", replace: true, notes: "b"),
         .revert("web"),
         .apply("a", of: "web"),
+        .change("web", .init(memory: .mebibytes(1), processors: 2, arguments: "a", notes: "b")),
+        .attach("web", .init(name: "a", size: .mebibytes(1), format: .vhdx)),
+        .detach("web", disk: "a"),
     ]
 
     /// The place of an action's case in ``actions``; a new case does not compile without its own.
@@ -43,11 +46,14 @@ import struct FermataModel.Expectation
         case .checkpoint: 11
         case .revert: 12
         case .apply: 13
+        case .change: 14
+        case .attach: 15
+        case .detach: 16
         }
     }
 
     @Test func `the words that are steps are the cases of Action`() {
-        #expect(VocabularyTests.actions.map(place) == Array(0...13))
+        #expect(VocabularyTests.actions.map(place) == Array(0...16))
         #expect(Set(Vocabulary.steps.map(\.swift)) == Set(VocabularyTests.actions.map(\.word)))
         #expect(Set(Vocabulary.words.map(\.swift)).count == Vocabulary.words.count)
     }
@@ -78,8 +84,11 @@ import struct FermataModel.Expectation
         let initialisers = try BuilderSource().initialisers(of: word.swift)
         #expect(!initialisers.isEmpty)
         // The machine, and where it stands, are not in the table; nor is a machine's closure.
-        let rest: Set<String> = ["file", "line", "of", "@MachineBuilder"]
-        let labels = Set(initialisers.flatMap { $0.map(\.label) }).subtracting(rest).subtracting(["_"])
+        let rest: Set<String> = ["file", "line", "of", "@MachineBuilder", "@ChangeBuilder"]
+        let all = Set(initialisers.flatMap { $0.map(\.label) })
+        // The words in a change's closure are labels in the table.
+        let inside: Set<String> = all.contains("@ChangeBuilder") ? ["memory", "processors"] : []
+        let labels = all.subtracting(rest).subtracting(["_"]).union(inside)
         #expect(labels == Set(word.parameters.compactMap(\.label)))
         let positional = Set(initialisers.flatMap { $0.filter { $0.label == "_" }.map(\.name) })
         let known = Set(word.parameters.filter { $0.label == nil }.map(\.name))
