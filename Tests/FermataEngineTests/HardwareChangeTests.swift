@@ -120,6 +120,51 @@ struct HardwareChangeTests {
         #expect(await host.files.now.disks.map(\.name) == ["system", "data"])
     }
 
+    /// The disks' files in the machine's own folder.
+    private func disks() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: host.folder.path.string).sorted().filter {
+            $0.hasSuffix(".vhd") || $0.hasSuffix(".vhdx")
+        }
+    }
+
+    @Test func `a disk that was made goes when nothing needs it, and one that was brought along stays`() async throws {
+        let clean = try await host.checkpoint(CheckpointRequest(name: "clean")).id
+        let own = host.folder.path.appending("web-own-disk.vhd").string
+        try FileManager.default.copyItem(atPath: host.folder.path.appending("web.vhd").string, toPath: own)
+        let attach = HardwareChange(attach: [
+            .init(name: "more", content: .empty(.mebibytes(1), .vhd)),
+            .init(name: "own", content: .file("web-own-disk.vhd")),
+        ])
+        let (without, with) = (
+            ["web-data.vhdx", "web-own-disk.vhd", "web.vhd"],
+            ["web-data.vhdx", "web-more.vhd", "web-own-disk.vhd", "web.vhd"]
+        )
+        // Applied away before any checkpoint had it.
+        try await host.change(attach)
+        #expect(try disks() == with)
+        _ = try await host.apply(clean)
+        #expect(try disks() == without)
+        // Held by a checkpoint, until that is deleted.
+        try await host.change(attach)
+        let more = try await host.checkpoint(CheckpointRequest(name: "more")).id
+        _ = try await host.apply(clean)
+        #expect(try disks() == with)
+        try await host.delete([more])
+        #expect(try disks() == without)
+        // Detached: it stays, unless it is to be discarded.
+        try await host.change(attach)
+        try await host.change(HardwareChange(detach: ["more", "own"]))
+        #expect(try disks() == with)
+        try await host.change(HardwareChange(attach: [.init(name: "more", content: .file("web-more.vhd"))]))
+        try await host.change(HardwareChange(detach: ["more"], discardsDetached: true))
+        #expect(try disks() == without)
+        // What a checkpoint holds stays, however it was detached.
+        try await host.change(HardwareChange(detach: ["system", "data"], discardsDetached: true))
+        #expect(try disks() == without)
+        _ = try await host.apply(clean)
+        #expect(await host.files.now.disks.map(\.name) == ["system", "data"])
+    }
+
     static let refused: [(HardwareChange, String)] = [
         (HardwareChange(memory: ByteSize(bytes: 1000)), "its memory would be 1000 B, which is not a multiple of 1 MiB"),
         (HardwareChange(memory: ByteSize(bytes: 0)), "its memory would be 0 B"),
