@@ -80,11 +80,6 @@ public struct MachineHandle: Sendable {
         try await control.resume()
     }
 
-    /// Changes the configuration of a machine that is off; notes in every state.
-    public func change(_ change: HardwareChange) async throws {
-        try await control.change(change)
-    }
-
     /// Writes memory and devices to disk, and ends the process that holds them.
     public func save() async throws {
         try await control.save()

@@ -62,6 +62,7 @@ extension CommandSteps {
     private static func machine(_ recipe: String?, depth: Int) -> [String: JSON] {
         var members: [String: JSON] = [
             "id": "<web>", "name": "web", "state": "running", "memory": 134_217_728, "processors": 1,
+            "clock": "continue", "checkpoints": "allowed",
             "path": "<lab>/web", "notes": "looked at", "now": ["parent": "<hot>"], "disks": diskValues(depth: depth),
             "boot": [
                 "kernel": "<lab>/Boot/<file>", "initrd": "<lab>/Boot/<file>",

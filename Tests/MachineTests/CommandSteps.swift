@@ -40,7 +40,8 @@ enum CommandSteps {
     private static let unknownMachine: [CommandStep] = [
         "vm show wbe", "vm start wbe", "vm shut-down wbe", "vm turn-off wbe --discard", "vm pause wbe",
         "vm resume wbe", "vm save wbe", "vm reset wbe --discard", "vm set wbe --memory 1M",
-        "vm delete wbe --discard", "vm exec wbe -- true", "vm log wbe", "checkpoint create wbe x",
+        "vm delete wbe --discard", "vm rename wbe x", "vm exec wbe -- true", "vm console wbe", "vm log wbe",
+        "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
         "checkpoint tree wbe", "checkpoint show wbe x",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
@@ -67,6 +68,8 @@ enum CommandSteps {
             "machine 'web' is off, but a reset needs it running or paused; start it first"),
         CommandStep("vm exec web -- true").fails(
             "machine 'web' is off, but a command needs it running; start it first", code: 125),
+        CommandStep("vm console web").fails(
+            "machine 'web' is off, but reading its console needs it running or paused; start it first"),
         CommandStep("vm shut-down web"),
         CommandStep("vm shut-down web").tells(.off),
         CommandStep("vm shut-down web --within soon").isWrongUse(
@@ -97,6 +100,18 @@ enum CommandSteps {
             disk system  <lab>/spare/spare.vhd
             disk more  <lab>/spare/spare-more.vhdx
             """),
+        CommandStep("vm set spare --clock host --checkpoints forbidden"),
+        CommandStep("checkpoint create spare no").fails(
+            "machine 'spare' forbids checkpoints; allow them first, such as with 'fermata vm set spare --checkpoints "
+                + "allowed'"),
+        CommandStep("vm set spare --clock hots").isWrongUse(
+            "the value 'hots' is invalid for '--clock <continue|host>'. Please provide one of 'continue' and 'host'; see "
+                + "'fermata vm set --help'"),
+        CommandStep("vm rename spare web").fails("<lab>/web exists already; choose another name, or remove it"),
+        CommandStep("vm rename spare a/b").isWrongUse(
+            "the machine name 'a/b' may hold only letters, digits, '.', '_' and '-'"),
+        CommandStep("vm rename spare other2").tells(.off, of: "other2"),
+        CommandStep("vm rename other2 spare"),
         CommandStep("vm delete spare").isWrongUse(
             "deleting machine 'spare' discards its disks and all its checkpoints; say --discard if that is meant"),
         CommandStep("vm delete spare --discard").prints(
@@ -129,6 +144,7 @@ enum CommandSteps {
         CommandStep("vm resume web").fails("machine 'web' is running already"),
         CommandStep("vm delete web --discard").fails(
             "machine 'web' is running; turn it off before you delete it"),
+        CommandStep("vm rename web site").fails("machine 'web' is running; turn it off before you rename it"),
         CommandStep("vm set web --memory 129M").fails(
             "machine 'web' is running, and its hardware changes only while it is off; shut it down first"),
         CommandStep("vm set web --notes", "looked at"),
