@@ -91,6 +91,8 @@ struct ConsoleSession: Sendable {
     ///
     /// - Returns: nil when there is nothing more to copy, which ends nothing.
     private func copyKeys() async -> End? {
+        // Of a machine without power the other side tells.
+        guard let state = try? await machine.state, state.hasPower else { return nil }
         let (keys, typed) = AsyncStream<[UInt8]>.makeStream()
         // A guest that takes no keys must not keep anyone from leaving.
         let typing = Task {
