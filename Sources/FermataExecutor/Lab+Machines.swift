@@ -8,7 +8,7 @@ public import SystemPackage
 
 extension Lab {
     /// How long a command waits for a host that is just starting or ending.
-    static let patience: Duration = .seconds(5)
+    private static let patience: Duration = .seconds(5)
 
     /// Reaches a machine wherever it is hosted; where nobody hosts it, a process is started that does.
     ///
