@@ -65,7 +65,7 @@ let package = Package(
         layer(
             "QEMUDriver",
             [
-                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CSpawn", "Hashing",
+                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CFiles", "CSpawn", "Hashing",
                 system, logging,
             ]),
 

@@ -7,8 +7,11 @@
 #include "CFiles.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int fermata_allocate(int descriptor, int64_t offset, int64_t length) {
@@ -59,4 +62,13 @@ int64_t fermata_splice_out(int pipe, int socket, uint64_t count) {
 
 int fermata_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+}
+
+int fermata_memory_file(const char *name) {
+    return memfd_create(name, MFD_CLOEXEC);
+}
+
+int fermata_lies_on_tmpfs(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) < 0 ? -1 : status.f_type == TMPFS_MAGIC;
 }

@@ -6,9 +6,6 @@
 
 #include <errno.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-
-int fermata_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 ssize_t fermata_read_memory(
     pid_t process, const struct iovec *local, size_t local_count, const struct iovec *remote, size_t remote_count) {

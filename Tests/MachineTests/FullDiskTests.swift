@@ -18,13 +18,9 @@ import Testing
     }
 
     /// Does something in a file system of its own, which has that much space.
-    ///
-    /// - Parameter mount: where it is to be; a folder of its own unless said.
-    static func withMount(
-        _ mount: FilePath? = nil, megabytes: Int, _ body: (FilePath) async throws -> Void
-    ) async throws {
+    static func withMount(megabytes: Int, _ body: (FilePath) async throws -> Void) async throws {
         let place = try TemporaryFolder()
-        let mount = try mount ?? place.makeFolder("mount")
+        let mount = try place.makeFolder("mount")
         let mounted = try await Tool("mount").run(
             ["-t", "tmpfs", "-o", "size=\(megabytes)m", "fermata", mount.string])
         try #require(mounted.code == 0, "\(mounted.messages)")

@@ -47,4 +47,10 @@ int64_t fermata_splice_out(int pipe, int socket, uint64_t count);
 /// Puts each of two names in the other's place at one moment.
 int fermata_exchange(const char *one, const char *other);
 
+/// Makes an anonymous file in memory, closed on exec.
+int fermata_memory_file(const char *name);
+
+/// Whether a file lies on a tmpfs: 1 or 0.
+int fermata_lies_on_tmpfs(const char *path);
+
 #endif

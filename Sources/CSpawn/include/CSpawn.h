@@ -36,9 +36,6 @@ int fermata_wait(pid_t child);
 /// Reaps a child that has ended. Returns 0 with its exit status or, `signalled` being set, the signal that ended it.
 int fermata_reap(pid_t child, int *status, int *signalled);
 
-/// Makes an anonymous file in memory, closed on exec. Returns its descriptor, or -1 with errno set.
-int fermata_memory_file(const char *name);
-
 /// Copies memory of a process; as process_vm_readv and process_vm_writev.
 ssize_t fermata_read_memory(
     pid_t process, const struct iovec *local, size_t local_count, const struct iovec *remote, size_t remote_count);

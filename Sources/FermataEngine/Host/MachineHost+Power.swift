@@ -144,19 +144,18 @@ extension MachineHost {
 
     /// Starts a process for a configuration, held; not yet the host's machine.
     func launch(
-        _ configuration: Configuration, chains: [DiskChain], base: FilePath, baseCheckpoint: GUID?, clockBase: Int64
+        _ configuration: Configuration, chains: [DiskChain], base: PageFile, baseCheckpoint: GUID?, clockBase: Int64
     ) async throws -> RunningMachine {
-        let baseFile = try PageFile(reading: base)
         let process = try await hypervisor.launch(
             Launch(
-                name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base,
+                name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base.path,
                 disks: zip(configuration.disks, chains).map { Launch.Disk(name: $0.name, device: $1) },
                 clockBase: clockBase, log: folder.lab.processLog(configuration.machine)))
         FaultPoint.spawned.reach()
         generation += 1
         return RunningMachine(
             generation: generation, process: process, chains: chains, session: GuestSession(channel: process.agent),
-            base: baseFile, baseCheckpoint: baseCheckpoint, clockBase: clockBase)
+            base: base, baseCheckpoint: baseCheckpoint, clockBase: clockBase)
     }
 
     /// Makes a process the host's machine.

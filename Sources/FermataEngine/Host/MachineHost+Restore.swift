@@ -292,7 +292,7 @@ extension MachineHost {
     ///   - now: what the machine's configuration is to be.
     ///   - fault: the point around the commit that makes it so.
     func loadIntoFreshProcess(
-        _ now: Configuration, _ state: SavedState, _ image: FilePath, from source: MemorySource, fault: FaultPoint,
+        _ now: Configuration, _ state: SavedState, _ image: PageFile, from source: MemorySource, fault: FaultPoint,
         goesOn: Bool = true
     ) async throws {
         let chains = try DiskFiles.open(now, in: folder)
@@ -383,7 +383,7 @@ struct Restore: Sendable {
     /// Where the pages are taken from.
     enum Origin: Sendable {
         /// A fresh process maps the flat image.
-        case mapped(FilePath, MemorySource)
+        case mapped(PageFile, MemorySource)
         /// The running process gets those that differ, from the `.bin` itself.
         case copied(MemoryImage)
     }

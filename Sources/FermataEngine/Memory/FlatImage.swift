@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import CFiles
 import FermataModel
 import Glibc
 import Hashing
@@ -15,30 +16,37 @@ import SystemPackage
 /// .cache/<CPGUID>.flat.made    from which .bin it was made, and its stamp since then
 /// ```
 /// An image that anybody wrote to, or that was copied here, no longer has the stamp, and is made again.
+///
+/// A tmpfs takes space for every page of a hole that a mapping looks at, and who finds none is killed. A lab that lies
+/// on one keeps no images: they are made where only memory is their limit, and go with their machine.
 enum FlatImage {
     /// The image that a machine maps at a start from power-off: zeros throughout.
-    static func zero(memory: UInt64, in lab: LabFolder) throws(EngineError) -> FilePath {
+    static func zero(memory: UInt64, in lab: LabFolder) throws(EngineError) -> PageFile {
+        let fill = { (file: PageFile) throws(EngineError) in try file.truncate(to: Int(memory)) }
+        if try isVolatile(lab.cache) { return try make("zeros", fill) }
         let path = lab.cache.appending("zero-\(memory >> 20)M.flat")
         if let status = FileSystem.status(of: path), status.st_size == Int64(memory), status.st_blocks == 0 {
-            return path
+            return try PageFile(reading: path)
         }
-        return try make(path) { file throws(EngineError) in try file.truncate(to: Int(memory)) }
+        return try make(path, fill)
     }
 
     /// A checkpoint's image, made from its `.bin` if it is not there.
     static func of(
         _ checkpoint: GUID, in folder: MachineFolder, from image: MemoryImage
-    ) throws(EngineError) -> FilePath {
+    ) throws(EngineError) -> PageFile {
+        let fill = { (file: PageFile) throws(EngineError) in try image.expand(into: file) }
+        if try isVolatile(folder.lab.cache) { return try make("\(checkpoint)", fill) }
         let path = folder.flatImage(checkpoint)
         let mark = self.mark(of: path)
         // Whatever else lies there is no image of ours.
         if let found = try? FileSystem.read(mark, limit: 4096), let text = try? markText(image, path), found == text {
-            return path
+            return try PageFile(reading: path)
         }
-        _ = try make(path) { file throws(EngineError) in try image.expand(into: file) }
+        let made = try make(path, fill)
         // A crash before this only makes the image once more.
         try FileSystem.commit(try markText(image, path), to: mark)
-        return path
+        return made
     }
 
     /// Removes a checkpoint's image, if there is one, finished or not.
@@ -61,7 +69,7 @@ enum FlatImage {
 
     private static func make(
         _ path: FilePath, _ fill: (PageFile) throws(EngineError) -> Void
-    ) throws(EngineError) -> FilePath {
+    ) throws(EngineError) -> PageFile {
         try FileSystem.create(path.removingLastComponent())
         let temporary = path.removingLastComponent().appending(
             ".\(path.lastComponent?.string ?? "").\(GUID.random()).new")
@@ -74,6 +82,25 @@ enum FlatImage {
             try? FileSystem.remove(temporary)
             throw error
         }
-        return path
+        return try PageFile(reading: path)
+    }
+
+    private static func make(
+        _ name: String, _ fill: (PageFile) throws(EngineError) -> Void
+    ) throws(EngineError) -> PageFile {
+        let file = try PageFile(inMemory: "fermata: \(name)")
+        try fill(file)
+        return file
+    }
+
+    /// Whether files in a folder lie in memory, as on a tmpfs.
+    private static func isVolatile(_ folder: FilePath) throws(EngineError) -> Bool {
+        try FileSystem.create(folder)
+        let answer = unsafe folder.withPlatformString { unsafe fermata_lies_on_tmpfs($0) }
+        guard answer >= 0 else {
+            let error = Errno(rawValue: errno)
+            throw EngineError(.system, "\(folder): looking at it failed: \(error)", underlying: error)
+        }
+        return answer == 1
     }
 }

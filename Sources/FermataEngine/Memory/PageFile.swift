@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import CFiles
 import Glibc
 import SystemPackage
 
@@ -10,6 +11,7 @@ import SystemPackage
     private static let seekData: CInt = 3
     private static let seekHole: CInt = 4
 
+    /// Where this process finds it.
     let path: FilePath
     private let descriptor: CInt
 
@@ -33,6 +35,13 @@ import SystemPackage
         descriptor = unsafe path.withPlatformString {
             unsafe open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }
+        guard descriptor >= 0 else { throw failure("creating") }
+    }
+
+    /// Makes a private file that lies in memory only, and goes with the last who has it open.
+    init(inMemory name: String) throws(EngineError) {
+        descriptor = unsafe fermata_memory_file(name)
+        path = FilePath("/proc/self/fd/\(descriptor)")
         guard descriptor >= 0 else { throw failure("creating") }
     }
 
