@@ -65,7 +65,8 @@ let package = Package(
         layer(
             "QEMUDriver",
             [
-                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CFiles", "CSpawn", "Hashing",
+                "FermataModel", "FermataEngine", "BlockStorage", "VirtualDisk", "NBD", "QMP", "CFiles", "CSpawn",
+                "Hashing",
                 system, logging,
             ]),
 

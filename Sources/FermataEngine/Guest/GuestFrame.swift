@@ -83,15 +83,19 @@ struct GuestFrame: Hashable, Sendable {
 struct GuestFrameDecoder: Sendable {
     private var pending: [UInt8]?
     private var sawEscape = false
+    /// With how many bytes the pending frame has its header or, that being known, is whole.
+    private var goal = GuestFrame.headerSize
 
     /// Takes in bytes, and hands over every frame that they complete.
     mutating func feed(_ bytes: [UInt8]) -> [GuestFrame] {
         var frames: [GuestFrame] = []
-        for byte in bytes {
+        var rest = bytes[...]
+        while let byte = rest.first {
             if sawEscape {
+                rest.removeFirst()
                 sawEscape = false
                 if byte == 0x46 {
-                    pending = []
+                    (pending, goal) = ([], GuestFrame.headerSize)
                 } else if byte == 0 {
                     pending?.append(0xF5)
                 } else {
@@ -99,30 +103,34 @@ struct GuestFrameDecoder: Sendable {
                     sawEscape = byte == 0xF5
                 }
             } else if byte == 0xF5 {
+                rest.removeFirst()
                 sawEscape = true
                 continue
             } else {
-                pending?.append(byte)
+                // What is plain is taken at once, as far as the frame reaches.
+                let plain = rest[..<(rest.firstIndex(of: 0xF5) ?? rest.endIndex)]
+                let taken = pending.map { plain.prefix(goal - $0.count) } ?? plain
+                pending?.append(contentsOf: taken)
+                rest.removeFirst(taken.count)
             }
-            if let frame = completed() {
-                frames.append(frame)
-                pending = nil
-            }
+            if let frame = completed() { frames.append(frame) }
         }
         return frames
     }
 
     /// The frame that is pending, if it has all its bytes; garbage is dropped as soon as it shows.
     private mutating func completed() -> GuestFrame? {
-        guard let bytes = pending, bytes.count >= GuestFrame.headerSize else { return nil }
-        let length = Int(LittleEndianBytes(bytes).u32(at: 16))
-        guard length <= GuestFrame.payloadLimit else {
-            pending = nil
+        guard let bytes = pending, bytes.count == goal else { return nil }
+        if goal == GuestFrame.headerSize {
+            let length = Int(LittleEndianBytes(bytes).u32(at: 16))
+            if length <= GuestFrame.payloadLimit {
+                goal += length + 4
+            } else {
+                pending = nil
+            }
             return nil
         }
-        guard bytes.count == GuestFrame.headerSize + length + 4 else { return nil }
-        let frame = GuestFrame(unescaped: bytes)
-        if frame == nil { pending = nil }
-        return frame
+        pending = nil
+        return GuestFrame(unescaped: bytes)
     }
 }
