@@ -92,7 +92,7 @@ class DeepReading(ReadingApart):
     """Reads of a chain of 64 against those of one disk with the same content; in every block each disk has something."""
 
     by_interval = True
-    turns = 3
+    turns = 5
     # Every disk of the chain has nearly every block, so it takes 64 times as much.
     size = 64 * MIB
 
