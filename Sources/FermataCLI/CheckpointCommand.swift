@@ -9,6 +9,7 @@ struct CheckpointCommand: AsyncParsableCommand {
         commandName: "checkpoint", abstract: "Hold moments of machines, come back to them, and look at them.",
         subcommands: [
             CheckpointCreateCommand.self, CheckpointApplyCommand.self, CheckpointRevertCommand.self,
+            CheckpointDeleteCommand.self, CheckpointRenameCommand.self,
             CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self,
         ],
         aliases: ["snapshot"])

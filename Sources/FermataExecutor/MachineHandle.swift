@@ -184,6 +184,16 @@ public struct MachineHandle: Sendable {
         try await control.delete([identity(of: checkpoint)])
     }
 
+    /// Gives the checkpoint of a name, an identity or a path of names another name.
+    public func rename(_ checkpoint: String, to name: CheckpointName) async throws {
+        try await control.change(identity(of: checkpoint), name: name, notes: nil)
+    }
+
+    /// Changes what is remembered of a checkpoint; an empty text is nothing.
+    public func setNotes(_ notes: String, of checkpoint: String) async throws {
+        try await control.change(identity(of: checkpoint), name: nil, notes: notes)
+    }
+
     /// Changes the configuration of a machine that is off; notes in every state.
     ///
     /// Checkpoints keep the configuration of their time, and a restore brings all of it back.

@@ -77,6 +77,18 @@ public struct CheckpointTree: Hashable, Sendable {
         checkpoints.filter { $0.parent == parent }
     }
 
+    /// The checkpoints that grew from one, directly or by way of others, each after that from which it grew.
+    public func descendants(of ancestor: GUID) -> [Checkpoint] {
+        var found = children(of: ancestor)
+        var index = 0
+        // A tree that was read from damaged files may have a circle.
+        while index < found.count, found.count <= checkpoints.count {
+            found += children(of: found[index].id)
+            index += 1
+        }
+        return found
+    }
+
     /// The tree as lists show it: without origins, whose children hang from the origin's parent.
     public var listed: CheckpointTree {
         let origins = Dictionary(

@@ -11,11 +11,12 @@ internal import Synchronization
 /// ```
 ///  set NAME VALUE    a variable in RAM            echo TEXT      to standard output
 ///  get NAME          prints it                    warn TEXT      to standard error
-///  write AT TEXT     to the first disk, flushed   say TEXT       to the console
-///  read AT COUNT     from the first disk          exit CODE      ends with that code
+///  write AT TEXT     to a disk, flushed           say TEXT       to the console
+///  read AT COUNT     from a disk                  exit CODE      ends with that code
 ///  boot              prints this boot's id        hang           never ends
 ///  die               the process is gone          poweroff       the guest switches itself off
 /// ```
+/// `AT` is an offset on the first disk, or `NUMBER:OFFSET` with a disk's number, counted from 0.
 /// Commands joined by `;` run one after another, and stop at the first that fails.
 struct SimulatedGuest {
     /// Where the variables lie.
@@ -81,8 +82,8 @@ struct SimulatedGuest {
             case "warn": messages += "\(rest)\n"
             case "say": say(rest)
             case "write":
-                guard (try? write(words[2], at: UInt64(words[1]) ?? 0)) != nil else { return (output, "I/O error", 5) }
-            case "read": output += (try? read(UInt64(words[1]) ?? 0, Int(words[2]) ?? 0)) ?? "(unreadable)"
+                guard (try? write(words[2], at: words[1])) != nil else { return (output, "I/O error", 5) }
+            case "read": output += (try? read(words[1], Int(words[2]) ?? 0)) ?? "(unreadable)"
             case "exit": return (output, messages, Int(rest) ?? 1)
             case "hang": return (output, messages, nil)
             case "poweroff": machine.end(.poweredOff, nil)
@@ -93,16 +94,25 @@ struct SimulatedGuest {
         return (output, messages, 0)
     }
 
-    private func write(_ text: String, at offset: UInt64) throws {
-        guard let disk = machine.guestDisks.first else { throw HypervisorError(.failed, "there is no disk") }
+    private func place(_ text: String) throws -> (disk: SimulatedDisk, offset: UInt64) {
+        let numbers = text.split(separator: ":").map { Int($0) ?? 0 }
+        let number = numbers.count > 1 ? numbers[0] : 0
+        guard machine.guestDisks.indices.contains(number) else {
+            throw HypervisorError(.failed, "there is no disk")
+        }
+        return (machine.guestDisks[number], UInt64(numbers.last ?? 0))
+    }
+
+    private func write(_ text: String, at place: String) throws {
+        let (disk, offset) = try self.place(place)
         var sector = [UInt8](repeating: 0, count: 512)
         sector.replaceSubrange(0..<min(512, text.utf8.count), with: text.utf8.prefix(512))
         try disk.device.write(sector, at: offset)
         try disk.flush()
     }
 
-    private func read(_ offset: UInt64, _ count: Int) throws -> String {
-        guard let disk = machine.guestDisks.first else { throw HypervisorError(.failed, "there is no disk") }
+    private func read(_ place: String, _ count: Int) throws -> String {
+        let (disk, offset) = try self.place(place)
         let bytes = try disk.device.bytes(at: offset, count: 512).prefix(count).prefix { $0 != 0 }
         return String(decoding: bytes, as: UTF8.self)
     }

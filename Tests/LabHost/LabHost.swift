@@ -21,6 +21,8 @@ import SystemPackage
 ///   await=STATE         waits until the machine is in that state
 ///   refused=OPERATION   must fail
 ///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
+///   subtree=NAME        deletes the checkpoint with all that grew from it
+///   rename=NAME=NEW     gives the checkpoint another name
 ///
 /// begin NUMBER OPERATION
 /// end NUMBER RESULT         of `tick` the newest tick, of `refused` the state, of all others now's first disk
@@ -92,6 +94,14 @@ import SystemPackage
         case "apply": _ = try await host.apply(host.files.checkpoint(value).id)
         case "revert": _ = try await host.revert()
         case "delete": try await host.delete([host.files.checkpoint(value).id])
+        case "subtree":
+            let tree = await host.files.tree
+            let top = try await host.files.checkpoint(value).id
+            try await host.delete([top] + tree.descendants(of: top).map(\.id))
+        case "rename":
+            let names = value.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let old = names.first, let new = names.last else { throw Failure(description: "no names") }
+            try await host.change(host.files.checkpoint(old).id, name: CheckpointName(new), notes: nil)
         case "await":
             let events = host.events()
             if await host.state.rawValue == value { break }

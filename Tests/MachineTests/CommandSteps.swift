@@ -15,7 +15,7 @@ enum CommandSteps {
         ]
         let steps = [
             unknownMachine, whileOff, configuration, withoutConsent, checkpoints, running, paused, saved, restores,
-            looking(whileRunOf: recipe), shutDown, [delete],
+            forgetting, looking(whileRunOf: recipe), shutDown, [delete],
         ]
         return steps.flatMap(\.self).filter { recipe == nil || $0.reasonNotWhileRun == nil }
     }
@@ -43,7 +43,7 @@ enum CommandSteps {
         "vm delete wbe --discard", "vm rename wbe x", "vm exec wbe -- true", "vm console wbe", "vm log wbe",
         "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
-        "checkpoint tree wbe", "checkpoint show wbe x",
+        "checkpoint tree wbe", "checkpoint show wbe x", "checkpoint delete wbe x", "checkpoint rename wbe x y",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
 
     private static let whileOff: [CommandStep] = [
@@ -244,6 +244,32 @@ enum CommandSteps {
         CommandStep("checkpoint apply web hot --discard").prints(
             "fermata-restore-outcome", restored("hot", "fresh process", .running)
         ).leaves(.running),
+        CommandStep("vm exec web -- cat /tmp/word").prints("one"),
+    ]
+
+    /// Checkpoints that come and go, and leave all others as they were.
+    private static let forgetting: [CommandStep] = [
+        CommandStep("checkpoint rename web cold/cool chilly --notes", "no longer warm"),
+        CommandStep("checkpoint rename web chilly cold").fails(
+            "machine 'web' has a checkpoint 'cold' already; choose another name"),
+        CommandStep("checkpoint rename web chilly a/b").isWrongUse(
+            "the checkpoint name 'a/b' may not hold '/', which separates the names of a path"),
+        CommandStep("checkpoint rename web chilly").isWrongUse(
+            "Say the new name, or --notes; see 'fermata checkpoint rename --help'"),
+        CommandStep("checkpoint rename web chilly cool --notes", ""),
+        CommandStep("checkpoint create web top"),
+        CommandStep("checkpoint create web below"),
+        CommandStep("checkpoint delete web tops").isWrongUse(
+            "no checkpoint 'tops' of machine 'web'; did you mean 'top'?"),
+        CommandStep("checkpoint delete web top --subtree").isWrongUse(
+            "this forgets 'top', 'below' of machine 'web'; say --discard if that is meant"),
+        CommandStep("checkpoint delete web top --children --subtree").isWrongUse(
+            "--subtree and --children exclude each other; see 'fermata checkpoint delete --help'"),
+        CommandStep("checkpoint delete web top"),
+        CommandStep("checkpoint create web last"),
+        CommandStep("checkpoint delete web below --children --discard"),
+        CommandStep("checkpoint delete web below --children --discard"),
+        CommandStep("snapshot delete web below --subtree --discard").leaves(.running),
         CommandStep("vm exec web -- cat /tmp/word").prints("one"),
     ]
 

@@ -5,37 +5,91 @@ public import FermataModel
 import Logging
 
 extension MachineHost {
-    /// Forgets checkpoints; every other one and now stay exactly as they were.
+    /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
     ///
-    /// Each is gone once its own file is. Disks that nothing needs any more go with them.
+    /// Memory goes with them, and so do disks that nothing needs any more. A disk that others still read through is
+    /// merged with the one that grew from it, once there is just one and the machine has no power.
     public func delete(_ checkpoints: [GUID]) async throws {
         try await exclusively("deleting checkpoints") { host in
             try host.requireLock()
             for id in checkpoints where host.record.checkpoints[id] == nil {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
-            try host.remove(checkpoints)
+            try host.remove(Set(checkpoints))
         }
     }
 
-    func remove(_ checkpoints: [GUID]) throws {
+    /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
+    public func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws {
+        try await exclusively("changing a checkpoint") { host in
+            try host.requireLock()
+            try host.changed(checkpoint, name: name, notes: notes)
+        }
+    }
+
+    private func changed(_ id: GUID, name: CheckpointName?, notes: String?) throws(EngineError) {
+        guard var configuration = record.checkpoints[id] else {
+            throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
+        }
+        if let name {
+            if let problem = name.problem {
+                throw EngineError(.wrongState, "the checkpoint name '\(name)' \(problem)")
+            }
+            guard !record.tree.listed.checkpoints.contains(where: { $0.name == name && $0.id != id }) else {
+                throw EngineError(
+                    .exists, "machine '\(folder.name)' has a checkpoint '\(name)' already; choose another name")
+            }
+            configuration.name = name.description
+        }
+        if let notes { configuration.notes = notes.isEmpty ? nil : notes }
+        guard configuration != record.checkpoints[id] else { return }
+        let file = folder.checkpoint(id)
+        do throws(EngineError) {
+            try FileSystem.commit(configuration.file(), to: file)
+        } catch {
+            // The rename may have happened, though not durably for sure: the file says which.
+            if let found = try? Configuration(reading: file) { record = record.committed(id, found) }
+            throw error
+        }
+        record = record.committed(id, configuration)
+    }
+
+    func remove(_ checkpoints: Set<GUID>) throws(EngineError) {
+        guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
         let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
-        for id in checkpoints {
-            try FileSystem.remove(folder.checkpoint(id))
-            try FileSystem.synchronize(folder.snapshots)
-            record = record.removed(id)
-            checkedImages[id] = nil
-            FaultPoint.checkpointRemoved.reach()
-        }
+        try forget(checkpoints)
+        record = record.removed(checkpoints)
+        for id in checkpoints { checkedImages[id] = nil }
         let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
+            try Deletion.finish(in: folder, of: record.id)
             for id in checkpoints { try folder.removeCheckpoint(id) }
             try Recovery(of: folder).removeUnneededDisks()
             removeMade(bases)
+            if running == nil {
+                try UnownedDisks(of: folder).merge()
+                record = try MachineRecord(reading: folder)
+            }
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
+        }
+    }
+
+    /// The commit: the file of one checkpoint goes, or the deletion of several is entered in the journal.
+    private func forget(_ checkpoints: Set<GUID>) throws(EngineError) {
+        do throws(EngineError) {
+            guard let only = checkpoints.first, checkpoints.count == 1 else {
+                return try Deletion(of: checkpoints).commit(of: record.id, in: folder.lab)
+            }
+            try FileSystem.remove(folder.checkpoint(only))
+            FaultPoint.checkpointRemoved.reach()
+            try FileSystem.synchronize(folder.snapshots)
+        } catch {
+            // They may be gone for every reader, though not durably for sure: the files say it.
+            if let found = try? MachineRecord(reading: folder) { record = found }
+            throw error
         }
     }
 }

@@ -113,7 +113,7 @@ extension MachineHost {
         if state != .off {
             let source = record.memory(of: id, target)
             let saved = try SavedState(reading: source.files.devices)
-            try check(saved, of: source, target, isWorkingState: false)
+            try check(saved, of: source, target)
             if state == .saved {
                 // Its pages are checked when a process takes them.
                 _ = try memoryImage(of: source, saved, target)
@@ -191,9 +191,9 @@ extension MachineHost {
 
     /// Compares a state with the configuration that is to take it.
     ///
-    /// - Parameter isWorkingState: whether empty children may have grown from the disks since.
+    /// A disk may have grown from the one that the state knows: a checkpoint of a saved machine has the memory of then.
     func check(
-        _ state: SavedState, of source: MemorySource, _ target: Configuration, isWorkingState: Bool
+        _ state: SavedState, of source: MemorySource, _ target: Configuration
     ) throws(EngineError) {
         func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
             guard expected != found else { return }
@@ -204,12 +204,8 @@ extension MachineHost {
         }
         try differs("machine", record.id.description, state.description.machine.description)
         try differs("checkpoint", source.moment.description, state.description.checkpoint.description)
-        var disks = target.disks.map { [SavedState.identity(of: $0)] }
-        if isWorkingState {
-            let layers = try DiskFiles.layers(of: target, in: folder)
-            disks = zip(target.disks, layers).map { disk, layers in
-                layers.map { SavedState.identity(of: Configuration.Disk(name: disk.name, path: $0.path.string)) }
-            }
+        let disks = zip(target.disks, try DiskFiles.layers(of: target, in: folder)).map { disk, layers in
+            layers.map { SavedState.identity(of: Configuration.Disk(name: disk.name, path: $0.path.string)) }
         }
         let found = state.description.disks
         if disks.count != found.count || !zip(disks, found).allSatisfy({ $0.contains($1) }) {

@@ -63,7 +63,7 @@ extension MachineHost {
     func startSaved(_ saved: Configuration.SavedMemory) async throws {
         let source = try record.memory(of: saved)
         let state = try SavedState(reading: source.files.devices)
-        try check(state, of: source, record.now, isWorkingState: true)
+        try check(state, of: source, record.now)
         let image = try memoryImage(of: source, state, record.now)
         var now = record.now
         now.saved = nil
@@ -112,7 +112,7 @@ extension MachineHost {
     /// Makes the memory the machine's own that lies in a checkpoint's folder, since that folder is about to go.
     ///
     /// - Parameter checkpoints: those that are; nil for any.
-    func takeOverMemory(of checkpoints: [GUID]?) throws(EngineError) {
+    func takeOverMemory(of checkpoints: Set<GUID>?) throws(EngineError) {
         guard case .checkpoint(let id) = record.now.saved, checkpoints?.contains(id) != false else { return }
         let source = try record.memory(of: .checkpoint(id))
         try source.files.link(to: folder.savedMemory(of: record.id))

@@ -13,7 +13,8 @@ import VirtualDisk
 ///   Snapshots/<CP>.xml, superseded        its successor exists                      removed
 ///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
 ///   a disk that no configuration needs    a child of an operation that never was    removed
-///   a disk between now and a checkpoint   the checkpoint never was                  folded into its parent
+///   .journal/<VMGUID>.deletion            several checkpoints are deleted           finished
+///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
 ///   a saved machine's memory files        it is not saved, or not in them           removed
 ///   another name than the folder's        the machine was renamed                   followed
 /// ```
@@ -30,8 +31,10 @@ struct Recovery {
         try followName()
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
+        try Deletion.finish(in: folder, of: record.id)
         try removeLeftoverCheckpoints(record)
         if case .own = record.now.saved {} else { try folder.removeSavedMemory(of: record.id) }
+        finishDisks(of: record.id)
         let references: DiskReferences
         do throws(EngineError) {
             references = try DiskReferences(of: folder.lab)
@@ -41,7 +44,22 @@ struct Recovery {
             return
         }
         try removeUnneededDisks(record, references)
-        try fold(record, references)
+        try UnownedDisks(of: folder).merge(references)
+    }
+
+    /// Finishes operations on the machine's disks that were cut off, merges for one.
+    private func finishDisks(of id: GUID) {
+        for place in [folder.path, folder.differencingDisks(of: id)] where FileSystem.exists(place) {
+            for name in (try? FileSystem.entries(of: place)) ?? [] {
+                guard let disk = DiskRecovery.disk(interruptedAs: name) else { continue }
+                do {
+                    try DiskRecovery.finish(place.appending(disk), beneath: folder.lab.path)
+                } catch {
+                    // Who needs the disk is told; all else of the machine works.
+                    Logger(label: "fermata.engine").warning("machine '\(folder.name)': \(error)")
+                }
+            }
+        }
     }
 
     /// Makes the configuration say the name that the folder has.
@@ -63,6 +81,7 @@ struct Recovery {
                 try FileSystem.remove(place.appending(name))
             }
         }
+        try FileSystem.remove(Deletion.unfinished(of: folder.identity(), in: folder.lab))
     }
 
     private func removeUnfinishedImages(_ record: MachineRecord) throws(EngineError) {
@@ -97,59 +116,5 @@ struct Recovery {
             try FileSystem.remove(place.appending(name))
             FaultPoint.oldDiskRemoved.reach()
         }
-    }
-
-    /// Folds now's disks into parents that belong to no checkpoint and to no other disk.
-    private func fold(_ record: MachineRecord, _ references: DiskReferences) throws(EngineError) {
-        var now = record.now
-        var folded: [FilePath] = []
-        for (index, disk) in now.disks.enumerated() {
-            var path = try DiskFiles.path(of: disk, machine: now.machine, in: folder)
-            while let parent = references.parents[path], references.isOwnedByNobodyElse(parent, child: path) {
-                do {
-                    try DiskChain.fold(path, into: parent, beneath: folder.lab.path)
-                } catch {
-                    throw EngineError(.damaged, "machine '\(folder.name)': \(error)", underlying: error)
-                }
-                folded.append(path)
-                path = parent
-            }
-            now.disks[index].path = path.string
-        }
-        guard !folded.isEmpty else { return }
-        now.ancestors = now.ancestors.filter { record.checkpoints[$0] != nil }
-        try FileSystem.commit(now.xml(), to: folder.configuration(of: now.machine), fault: .configurationCommit)
-        for path in folded { try FileSystem.remove(path) }
-    }
-}
-
-/// Which disks of a lab its configurations need, and which disk grew from which.
-struct DiskReferences {
-    /// Every disk that a configuration reads, ancestors included.
-    private(set) var needed: Set<FilePath> = []
-    /// The disks that configurations name, with how many name them.
-    private(set) var named: [FilePath: Int] = [:]
-    /// The parent of each needed disk that has one.
-    private(set) var parents: [FilePath: FilePath] = [:]
-
-    init(of lab: LabFolder) throws(EngineError) {
-        for folder in try lab.machines() {
-            let record = try MachineRecord(reading: folder)
-            for configuration in [record.now] + record.checkpoints.values {
-                for chain in try DiskFiles.layers(of: configuration, in: folder) { add(chain.map(\.path)) }
-            }
-        }
-    }
-
-    private mutating func add(_ chain: [FilePath]) {
-        if let leaf = chain.first { named[leaf, default: 0] += 1 }
-        needed.formUnion(chain)
-        for (child, parent) in zip(chain, chain.dropFirst()) { parents[child] = parent }
-    }
-
-    /// Whether a disk is there for one child alone: no configuration names it, and no other disk grew from it.
-    func isOwnedByNobodyElse(_ parent: FilePath, child: FilePath) -> Bool {
-        named[parent] == nil && named[child, default: 0] <= 1
-            && parents.allSatisfy { $0.value != parent || $0.key == child }
     }
 }

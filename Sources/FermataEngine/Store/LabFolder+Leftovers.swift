@@ -55,6 +55,7 @@ extension LabFolder {
         for id in try identities(in: discarded.appending("Virtual Machines")) {
             try FlatImage.remove(of: id, in: self)
             try Console.removeLogs(of: id, in: self)
+            try FileSystem.remove(deletion(of: id))
         }
         try FileSystem.removeAll(discarded)
     }

@@ -20,7 +20,8 @@ public struct MachineRecord: Sendable {
 
     /// Reads a machine's files; changes nothing.
     ///
-    /// A checkpoint that another one supersedes does not exist, though its file may still be there.
+    /// A checkpoint that another one supersedes, or that is deleted with others, does not exist, though its file may
+    /// still be there.
     public init(reading folder: MachineFolder) throws(EngineError) {
         guard FileSystem.exists(folder.virtualMachines) else {
             throw EngineError(.notFound, "there is no machine '\(folder.name)' in \(folder.lab.path)")
@@ -46,6 +47,9 @@ public struct MachineRecord: Sendable {
         for superseded in checkpoints.values.compactMap({ $0.checkpoint?.supersedes }) {
             checkpoints[superseded] = nil
         }
+        if let deletion = try Deletion(pendingOf: identity, in: folder.lab) {
+            for id in deletion.checkpoints { checkpoints[id] = nil }
+        }
         self.folder = folder
         self.checkpoints = checkpoints
     }
@@ -69,9 +73,9 @@ public struct MachineRecord: Sendable {
         return MachineRecord(folder, now: now, checkpoints: checkpoints)
     }
 
-    /// The record once a checkpoint's file is gone.
-    func removed(_ checkpoint: GUID) -> MachineRecord {
-        MachineRecord(folder, now: now, checkpoints: checkpoints.filter { $0.key != checkpoint })
+    /// The record once checkpoints have stopped existing.
+    func removed(_ gone: Set<GUID>) -> MachineRecord {
+        MachineRecord(folder, now: now, checkpoints: checkpoints.filter { !gone.contains($0.key) })
     }
 
     /// The nearest of a configuration's ancestors that exists.

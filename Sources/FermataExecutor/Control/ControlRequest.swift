@@ -19,6 +19,7 @@ enum ControlRequest: Sendable {
     case apply(GUID, RestoreEnding)
     case revert(RestoreEnding)
     case delete([GUID])
+    case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
     case change(HardwareChange)
     case run(Action.Command, within: TimeSpan)
     /// A command whose input and output are the client's own descriptors.
@@ -37,8 +38,8 @@ enum ControlRequest: Sendable {
     var isWait: Bool {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
-        case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete, .change,
-            .cancel, .subscribe:
+        case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
+            .changeCheckpoint, .change, .cancel, .subscribe:
             false
         }
     }
@@ -62,6 +63,13 @@ enum ControlRequest: Sendable {
             message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
         case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .changeCheckpoint(let id, let name, let notes):
+            message(
+                "changeCheckpoint",
+                ["checkpoint": .string(id.description)].merging(
+                    ["name": name.map { .string($0.description) }, "notes": notes.map { .string($0) }]
+                        .compactMapValues { (value: JSON?) in value }
+                ) { $1 })
         case .change(let change): message("change", change.members)
         case .run(let command, let within):
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
@@ -110,6 +118,10 @@ enum ControlRequest: Sendable {
                 ids.append(try message.required(GUID(text), "checkpoints"))
             }
             self = .delete(ids)
+        case "changeCheckpoint":
+            self = .changeCheckpoint(
+                try message.identity("checkpoint"), name: try message.text("name").map { CheckpointName($0) },
+                notes: try message.text("notes"))
         case "change": self = .change(try HardwareChange(message))
         case "run": self = .run(try Action.Command(message), within: try message.span("within"))
         case "execute":

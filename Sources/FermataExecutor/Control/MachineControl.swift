@@ -47,8 +47,11 @@ public protocol MachineControl: Sendable {
     /// Makes now equal to the checkpoint from which it grew.
     func revert(ending: RestoreEnding) async throws -> RestoreOutcome
 
-    /// Forgets checkpoints; every other one and now stay exactly as they were.
+    /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
     func delete(_ checkpoints: [GUID]) async throws
+
+    /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
+    func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws
 
     /// Changes the configuration of a machine that is off; notes in every state.
     func change(_ change: HardwareChange) async throws
@@ -100,6 +103,7 @@ extension MachineControl {
         case .apply(let id, let ending): return try await apply(id, ending: ending)
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
+        case .changeCheckpoint(let id, let name, let notes): try await change(id, name: name, notes: notes)
         case .change(let change): try await self.change(change)
         case .run(let command, let limit): return try await run(command, within: limit)
         case .execute(let command, let streams, let limit):

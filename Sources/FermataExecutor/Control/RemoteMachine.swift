@@ -108,9 +108,14 @@ public final class RemoteMachine: MachineControl {
         try await client.ask(.revert(ending))
     }
 
-    /// Forgets checkpoints; every other one and now stay exactly as they were.
+    /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
     public func delete(_ checkpoints: [GUID]) async throws {
         try await done(.delete(checkpoints))
+    }
+
+    /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
+    public func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws {
+        try await done(.changeCheckpoint(checkpoint, name: name, notes: notes))
     }
 
     /// Changes the configuration of a machine that is off; notes in every state.

@@ -18,6 +18,18 @@ public enum DiskRecovery {
         return try finish(location, in: folder).map { FilePath(folder.path(of: $0)) }
     }
 
+    /// The disk on which an operation was cut off, if a file's name says that one was.
+    ///
+    /// - Parameter name: the last component of the file's path.
+    /// - Returns: the last component of the disk's, which lies in the same folder.
+    public static func disk(interruptedAs name: String) -> String? {
+        DiskJournal.Kind.allCases.lazy.compactMap { kind in
+            let suffix = ".\(kind.rawValue)"
+            guard name.hasPrefix("."), name.hasSuffix(suffix), name.count > suffix.count + 1 else { return nil }
+            return String(name.dropFirst().dropLast(suffix.count))
+        }.first
+    }
+
     @discardableResult
     package static func finish(_ location: [String], in tree: any NamedFiles) throws(DiskError) -> [[String]] {
         var finished: [[String]] = []

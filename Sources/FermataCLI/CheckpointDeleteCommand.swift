@@ -1,0 +1,59 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Fermata
+import FermataEngine
+import FermataExecutor
+import FermataModel
+
+/// `fermata checkpoint delete`.
+struct CheckpointDeleteCommand: AsyncParsableCommand {
+    static let configuration: CommandConfiguration = CommandConfiguration(
+        commandName: "delete", abstract: "Forget a checkpoint.",
+        discussion: """
+            Every other checkpoint and the machine's now stay exactly as they were. The checkpoint's memory goes, and its \
+            disks are merged away once the machine has no power; those that several others still read through stay \
+            until one is left.
+            """,
+        aliases: ["rm"])
+
+    @OptionGroup var action: MachineAction
+
+    @Argument(help: "The checkpoint: its name, its id, or a path such as root/child.")
+    var checkpoint: String
+
+    @Flag(help: "Forget everything that grew from it, too.")
+    var subtree: Bool = false
+
+    @Flag(help: "Forget everything that grew from it, but not the checkpoint itself.")
+    var children: Bool = false
+
+    @OptionGroup var discard: DiscardOption
+
+    mutating func validate() throws {
+        if subtree, children { throw ValidationError("--subtree and --children exclude each other") }
+    }
+
+    func run() async throws {
+        let record = try action.record()
+        let tree = record.tree
+        let checkpoint = try record.checkpoint(checkpoint)
+        let below = subtree || children ? tree.descendants(of: checkpoint.id) : []
+        let deleted = (children ? [] : [checkpoint]) + below
+        if subtree || children, !deleted.isEmpty {
+            let names = deleted.prefix(5).map { "'\($0.name)'" }.joined(separator: ", ")
+            let more = deleted.count > 5 ? " and \(deleted.count - 5) more" : ""
+            try discard.require(for: "this forgets \(names)\(more) of machine '\(record.folder.name)'")
+        }
+        if !deleted.isEmpty {
+            try await action.act { (machine) async throws in try await machine.control.delete(deleted.map(\.id)) }
+        }
+        try action.reading.printOnlyJSON(
+            "fermata-deletion",
+            [
+                "deleted": .array(
+                    deleted.map { ["id": .string($0.id.description), "name": .string($0.name.description)] })
+            ])
+    }
+}

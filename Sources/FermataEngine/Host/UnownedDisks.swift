@@ -1,0 +1,95 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import FermataModel
+import Glibc
+import Logging
+import SystemPackage
+import VirtualDisk
+
+/// The disks of a machine without power that no checkpoint owns any more, and through which one other disk alone reads.
+///
+/// ```
+///             the other's checkpoint, or now
+///                          │
+///   base ◄─ unowned ◄─ the other ◄─ its children
+///
+///   now, if less is in it, or nothing is above   ──►  base ◄─ now               now in the unowned disk's file
+///   else                                         ──►  base ◄─ the other ◄─ …    the other keeps its file
+/// ```
+/// A merge changes nothing that any configuration reads. One that is cut off is finished, or begun anew, by the next.
+struct UnownedDisks {
+    private let folder: MachineFolder
+
+    init(of folder: MachineFolder) {
+        self.folder = folder
+    }
+
+    /// Merges them all; what cannot be merged, such as for want of space, stays as it is.
+    ///
+    /// - Parameter known: what the lab's disks are needed for, by who has found that out just now.
+    func merge(_ known: DiskReferences? = nil) throws(EngineError) {
+        var left: Set<FilePath> = []
+        var known = known
+        while true {
+            let record = try MachineRecord(reading: folder)
+            let references: DiskReferences
+            if let known { references = known } else { references = try DiskReferences(of: folder.lab) }
+            known = nil
+            let pair = references.unowned.first { disk, child in
+                !left.contains(disk) && [disk, child].allSatisfy { $0.starts(with: folder.path) }
+            }
+            guard let (disk, child) = pair else { return }
+            do {
+                if try !merge(disk, child, record, references) { left.insert(disk) }
+            } catch {
+                Logger(label: "fermata.engine").warning("machine '\(folder.name)': \(disk) is not merged: \(error)")
+                left.insert(disk)
+            }
+        }
+    }
+
+    /// - Returns: false when held memory needs the file that would go.
+    private func merge(
+        _ disk: FilePath, _ child: FilePath, _ record: MachineRecord, _ references: DiskReferences
+    ) throws -> Bool {
+        let index = try record.now.disks.firstIndex {
+            try DiskFiles.path(of: $0, machine: record.id, in: folder) == child
+        }
+        // The base keeps its name, and nothing is written that need not be.
+        let isBetterFolded = references.parents[disk] == nil || allocated(child) <= allocated(disk)
+        let folded = references.isLeafOfOne(child) && isBetterFolded ? index : nil
+        let gone = folded == nil ? disk : child
+        guard gone.lastComponent.map({ !held(by: record).contains($0.string) }) ?? true else { return false }
+        guard let folded else {
+            _ = try DiskMerge.merge(disk, into: child, beneath: folder.lab.path)
+            return true
+        }
+        try DiskChain.fold(child, into: disk, beneath: folder.lab.path)
+        var now = record.now
+        now.disks[folded].path = disk.string
+        try FileSystem.commit(now.file(), to: folder.configuration(of: now.machine), fault: .configurationCommit)
+        try FileSystem.remove(child)
+        return true
+    }
+
+    /// The names of the files by which held memory knows its disks, where configurations may name later ones.
+    private func held(by record: MachineRecord) -> Set<String> {
+        var sources: [MemorySource] = []
+        if let saved = record.now.saved, let source = try? record.memory(of: saved) { sources.append(source) }
+        for (id, configuration) in record.checkpoints where configuration.checkpoint?.moment != nil {
+            sources.append(record.memory(of: id, configuration))
+        }
+        var names: Set<String> = []
+        for source in sources {
+            // Memory that is damaged cannot be used, whatever its disks are called.
+            guard let state = try? SavedState(reading: source.files.devices) else { continue }
+            names.formUnion(state.description.disks.compactMap { $0.split(separator: "=").last.map(String.init) })
+        }
+        return names
+    }
+
+    private func allocated(_ file: FilePath) -> Int {
+        FileSystem.status(of: file).map { Int($0.st_blocks) * 512 } ?? 0
+    }
+}
