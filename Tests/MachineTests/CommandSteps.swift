@@ -255,7 +255,7 @@ enum CommandSteps {
         CommandStep("checkpoint rename web chilly a/b").isWrongUse(
             "the checkpoint name 'a/b' may not hold '/', which separates the names of a path"),
         CommandStep("checkpoint rename web chilly").isWrongUse(
-            "Say the new name, or --notes; see 'fermata checkpoint rename --help'"),
+            "say the new name, or --notes; see 'fermata checkpoint rename --help'"),
         CommandStep("checkpoint rename web chilly cool --notes", ""),
         CommandStep("checkpoint create web top"),
         CommandStep("checkpoint create web below"),
