@@ -11,7 +11,7 @@ local web = machine "web" {
   processors = 1,
   boot = kernel {
     "../.guest/vmlinuz", initrd = "../.guest/initrd.gz",
-    arguments = "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable",
+    arguments = "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable no_timer_check",
   },
   disks = { disk { "system", size = "64M" } },
 }

@@ -14,7 +14,7 @@ import Fermata
         Boot(
             .kernel(
                 "../.guest/vmlinuz", initrd: "../.guest/initrd.gz",
-                arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"))
+                arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable no_timer_check"))
         Disk("system", .mebibytes(64))
     }
 

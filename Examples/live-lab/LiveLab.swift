@@ -17,7 +17,7 @@ import SystemPackage
             Boot(
                 .kernel(
                     "vmlinuz", initrd: "initrd.gz",
-                    arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable"))
+                    arguments: "console=ttyS0 quiet panic=-1 clocksource=hpet tsc=unstable no_timer_check"))
             Disk("system", .mebibytes(16))
         }
         let lab = Lab(at: arguments[1])

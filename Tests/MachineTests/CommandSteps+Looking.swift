@@ -11,6 +11,9 @@ extension CommandSteps {
     ///   disks as they were made, and is not told otherwise.
     static func looking(whileRunOf recipe: String?) -> [CommandStep] {
         let origin = recipe == nil ? 0 : 1
+        // While the machine runs, the disks of its deleted checkpoints stay; a fresh process for a restore merges none.
+        let hot = recipe == nil ? 2 : 4
+        let now = hot + 4
         return [
             CommandStep("checkpoint tree web").prints(
                 """
@@ -44,7 +47,7 @@ extension CommandSteps {
             CommandStep("snapshot show web cold/cool/hot").prints(
                 "fermata-checkpoint",
                 checkpoint("hot", in: "cool", hasMemory: true).merging([
-                    "machine": "web", "disks": diskValues(depth: origin + 3),
+                    "machine": "web", "disks": diskValues(depth: hot),
                 ]) { $1 }),
             CommandStep("checkpoint show web hto").isWrongUse(
                 "no checkpoint 'hto' of machine 'web'; did you mean 'hot'?"),
@@ -53,8 +56,8 @@ extension CommandSteps {
                     "name  web", "id  <web>", "state  running", "memory  128 MiB", "processors  1",
                     "kernel  <lab>/Boot/<file>", "initrd  <lab>/Boot/<file>", "arguments  \(TinyGuest.arguments)",
                     "notes  looked at", recipe.map { "recipe  \($0)" }, "now  grows from 'hot'",
-                ]) + disks(depth: origin + 4)),
-            CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 4)),
+                ]) + disks(depth: now)),
+            CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: now)),
             CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
         ]
     }
