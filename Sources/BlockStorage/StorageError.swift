@@ -7,7 +7,7 @@ public import SystemPackage
 public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure; open, so that a new one breaks no caller.
     public struct Code: Hashable, Sendable {
-        private enum Kind: Hashable, Sendable { case io, outOfRange, readOnly, noSpace, corrupt }
+        private enum Kind: Hashable, Sendable { case io, outOfRange, readOnly, noSpace, corrupt, cancelled }
         private let kind: Kind
 
         /// The system refused an operation.
@@ -20,6 +20,8 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let noSpace: Code = Code(kind: .noSpace)
         /// The stored bytes contradict their format.
         public static let corrupt: Code = Code(kind: .corrupt)
+        /// Whoever began the operation has ended it.
+        public static let cancelled: Code = Code(kind: .cancelled)
     }
 
     /// The kind of failure.

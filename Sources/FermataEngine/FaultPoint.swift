@@ -74,6 +74,11 @@ public struct FaultPoint: Hashable, Sendable {
     /// Around the rename that gives a machine another name.
     public static let renameCommit: FaultPoint = FaultPoint(name: "rename")
 
+    /// While disks are merged: everything is copied, and the commit comes next.
+    public static let mergeCopied: FaultPoint = FaultPoint(name: "merge copied")
+    /// After disks were merged: what is no longer needed may still be there.
+    public static let mergeCommitted: FaultPoint = FaultPoint(name: "merge committed")
+
     private static let chosen: (name: String, count: Int)? = {
         guard let text = unsafe getenv("FERMATA_FAULT_POINT").map({ unsafe String(cString: $0) }) else { return nil }
         let parts = text.split(separator: ":", maxSplits: 1)

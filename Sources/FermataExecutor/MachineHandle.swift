@@ -194,6 +194,20 @@ public struct MachineHandle: Sendable {
         try await control.change(identity(of: checkpoint), name: nil, notes: notes)
     }
 
+    /// Waits until the disks are merged that no checkpoint needs any more; the guest goes on meanwhile.
+    ///
+    /// - Parameter rate: the most bytes that are copied in a second from now on; 0 is no limit, nil leaves it as it is.
+    /// - Returns: the bytes that were copied meanwhile.
+    @discardableResult
+    public func mergeDisks(rate: UInt64? = nil) async throws -> UInt64 {
+        try await control.mergeDisks(rate: rate)
+    }
+
+    /// Ends a merge of disks under way; none begins again before ``mergeDisks(rate:)``.
+    public func stopMergingDisks() async throws {
+        try await control.stopMergingDisks()
+    }
+
     /// Changes the configuration of a machine that is off; notes in every state.
     ///
     /// Checkpoints keep the configuration of their time, and a restore brings all of it back.

@@ -54,4 +54,19 @@ struct ServedDisk: GuestDisk {
     func replace(with device: any BlockDevice) throws {
         _ = try export.swap(to: device)
     }
+
+    func exchange(for make: @escaping @Sendable () throws -> any BlockDevice) async throws {
+        let result: Result<Void, any Error> = await BlockingWork.run {
+            Result {
+                export.closeGate()
+                defer { export.openGate() }
+                try export.drain(within: Self.longestDrain)
+                _ = try export.swap(to: try make())
+            }
+        }
+        try result.get()
+    }
+
+    /// Requests that take longer wait for something that does not end by itself, such as a disk of the host.
+    private static let longestDrain: Duration = .seconds(10)
 }

@@ -205,6 +205,13 @@ final class TreeModel {
     ///
     /// - Parameter sample: how many checkpoints' disks are read; nil for all.
     func check(_ comment: String, sample: Int? = nil) async throws {
+        // A merge beside the running machine is waited for, or ended half-way.
+        if random.chance(50) {
+            try await host.mergeDisks()
+            #expect(try UnownedDisks(of: host.folder).next(except: []) == nil, "\(comment)")
+        } else {
+            await host.stopMergingDisks()
+        }
         let record = try MachineRecord(reading: host.folder)
         #expect(Set(record.checkpoints.keys) == Set(nodes.keys), "\(comment)")
         #expect(await host.files.tree == record.tree, "\(comment)")
@@ -250,10 +257,14 @@ final class TreeModel {
             random.pick(
                 record.checkpoints.sorted { $0.key < $1.key }.map { ($0.value, nodes[$0.key]?.moment) },
                 or: (record.now, now))
-        // It replays no log, which a VHDX that was in use may have.
+        // It replays no log, which a VHDX that is in use may have, and finds no VHDX's parent in another folder.
+        let isInUse = configuration.checkpoint == nil && now.state == .running
+        let files = try record.diskFiles(of: configuration)
         let number = random.pick(
-            configuration.disks.indices.filter { !configuration.disks[$0].path.hasSuffix("vhdx") }, or: 0)
-        let file = try record.diskFiles(of: configuration)[number]
+            files.indices.filter {
+                files[$0].path.extension?.hasSuffix("x") == false || !isInUse && files[$0].chain.count == 1
+            }, or: 0)
+        let file = files[number]
         let flat = try TemporaryFolder()
         // It knows no folders: a chain must lie in one.
         for link in file.chain {
@@ -263,7 +274,8 @@ final class TreeModel {
         }
         let output = flat.path.appending("out")
         let result = try await Tool("7zz").run([
-            "e", "-tvhd", "-o\(output)", "-y", flat.path.appending(file.path.lastComponent?.string ?? "").string,
+            "e", file.path.extension?.hasSuffix("x") == true ? "-tvhdx" : "-tvhd", "-o\(output)", "-y",
+            flat.path.appending(file.path.lastComponent?.string ?? "").string,
         ])
         #expect(result.code == 0, "\(comment): 7zz: \(result.messages)\(result.output)")
         let name = try #require(FileManager.default.contentsOfDirectory(atPath: output.string).first, "\(comment)")

@@ -21,14 +21,17 @@ public final class SimulatedDisk: GuestDisk {
     /// Its name.
     public let name: String
     private let state: Mutex<State>
+    private let requests = Mutex<Void>(())
 
     init(_ disk: Launch.Disk) {
         name = disk.name
         state = Mutex(State(device: disk.device))
     }
 
-    /// The device behind it now.
-    var device: any BlockDevice { state.withLock { $0.device } }
+    /// Does a request of the guest on the device behind it now.
+    func request<Result: Sendable>(_ body: (any BlockDevice) throws -> Result) throws -> Result {
+        try requests.withLock { _ in try body(state.withLock { $0.device }) }
+    }
 
     /// A FLUSH of the guest.
     func flush() throws {
@@ -63,5 +66,13 @@ public final class SimulatedDisk: GuestDisk {
     /// Puts another device behind the disk.
     public func replace(with device: any BlockDevice) throws {
         state.withLock { $0.device = device }
+    }
+
+    /// Puts another device behind the disk, with no request in flight.
+    public func exchange(for make: @escaping @Sendable () throws -> any BlockDevice) async throws {
+        try requests.withLock { _ in
+            let device = try make()
+            state.withLock { $0.device = device }
+        }
     }
 }

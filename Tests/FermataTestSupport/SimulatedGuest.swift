@@ -107,13 +107,13 @@ struct SimulatedGuest {
         let (disk, offset) = try self.place(place)
         var sector = [UInt8](repeating: 0, count: 512)
         sector.replaceSubrange(0..<min(512, text.utf8.count), with: text.utf8.prefix(512))
-        try disk.device.write(sector, at: offset)
+        try disk.request { try $0.write(sector, at: offset) }
         try disk.flush()
     }
 
     private func read(_ place: String, _ count: Int) throws -> String {
         let (disk, offset) = try self.place(place)
-        let bytes = try disk.device.bytes(at: offset, count: 512).prefix(count).prefix { $0 != 0 }
+        let bytes = try disk.request { try $0.bytes(at: offset, count: 512) }.prefix(count).prefix { $0 != 0 }
         return String(decoding: bytes, as: UTF8.self)
     }
 

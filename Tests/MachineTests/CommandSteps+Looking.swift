@@ -11,10 +11,13 @@ extension CommandSteps {
     ///   disks as they were made, and is not told otherwise.
     static func looking(whileRunOf recipe: String?) -> [CommandStep] {
         let origin = recipe == nil ? 0 : 1
-        // While the machine runs, the disks of its deleted checkpoints stay; a fresh process for a restore merges none.
-        let hot = recipe == nil ? 2 : 4
-        let now = hot + 4
         return [
+            // From here on each checkpoint has its own disks, and deleted ones have none.
+            CommandStep("vm merge web"),
+            CommandStep("vm merge web --stop").tells(.running),
+            CommandStep("vm merge web --rate 100M").tells(.running),
+            CommandStep("vm merge web --rate much").isWrongUse(
+                "--rate: expected a size such as \"256M\", got \"much\""),
             CommandStep("checkpoint tree web").prints(
                 """
                 web
@@ -47,7 +50,7 @@ extension CommandSteps {
             CommandStep("snapshot show web cold/cool/hot").prints(
                 "fermata-checkpoint",
                 checkpoint("hot", in: "cool", hasMemory: true).merging([
-                    "machine": "web", "disks": diskValues(depth: hot),
+                    "machine": "web", "disks": diskValues(depth: origin + 2),
                 ]) { $1 }),
             CommandStep("checkpoint show web hto").isWrongUse(
                 "no checkpoint 'hto' of machine 'web'; did you mean 'hot'?"),
@@ -56,8 +59,8 @@ extension CommandSteps {
                     "name  web", "id  <web>", "state  running", "memory  128 MiB", "processors  1",
                     "kernel  <lab>/Boot/<file>", "initrd  <lab>/Boot/<file>", "arguments  \(TinyGuest.arguments)",
                     "notes  looked at", recipe.map { "recipe  \($0)" }, "now  grows from 'hot'",
-                ]) + disks(depth: now)),
-            CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: now)),
+                ]) + disks(depth: origin + 3)),
+            CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 3)),
             CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
         ]
     }

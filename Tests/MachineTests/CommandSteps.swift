@@ -43,7 +43,8 @@ enum CommandSteps {
         "vm delete wbe --discard", "vm rename wbe x", "vm exec wbe -- true", "vm console wbe", "vm log wbe",
         "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
-        "checkpoint tree wbe", "checkpoint show wbe x", "checkpoint delete wbe x", "checkpoint rename wbe x y",
+        "checkpoint tree wbe", "vm merge wbe", "checkpoint show wbe x", "checkpoint delete wbe x",
+        "checkpoint rename wbe x y",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
 
     private static let whileOff: [CommandStep] = [

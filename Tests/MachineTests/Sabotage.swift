@@ -102,4 +102,8 @@ private struct SabotagedDisk: GuestDisk {
         if case .disksNotSwapped = sabotage.current { return }
         try disk.replace(with: device)
     }
+
+    func exchange(for make: @escaping @Sendable () throws -> any BlockDevice) async throws {
+        try await disk.exchange(for: make)
+    }
 }

@@ -57,6 +57,11 @@ public struct CheckpointOutcome: Hashable, Sendable {
 extension MachineHost {
     /// Holds this moment of the machine: its configuration, its disks, and unless it is off its memory and devices.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
+        guard request.replaces else { return try await take(request) }
+        return try await withoutMerging { host in try await host.take(request) }
+    }
+
+    private func take(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
         try await exclusively("a checkpoint") { host in
             try host.requireLock()
             let superseded = try host.superseded(by: request)

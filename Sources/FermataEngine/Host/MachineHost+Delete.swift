@@ -8,14 +8,17 @@ extension MachineHost {
     /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
     ///
     /// Memory goes with them, and so do disks that nothing needs any more. A disk that others still read through is
-    /// merged with the one that grew from it, once there is just one and the machine has no power.
+    /// merged with the one that grew from it, once there is just one: at once, or beside the running machine, which
+    /// ``mergeDisks(rate:)`` waits for.
     public func delete(_ checkpoints: [GUID]) async throws {
-        try await exclusively("deleting checkpoints") { host in
-            try host.requireLock()
-            for id in checkpoints where host.record.checkpoints[id] == nil {
-                throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
+        try await withoutMerging { host in
+            try await host.exclusively("deleting checkpoints") { host in
+                try host.requireLock()
+                for id in checkpoints where host.record.checkpoints[id] == nil {
+                    throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
+                }
+                try host.remove(Set(checkpoints))
             }
-            try host.remove(Set(checkpoints))
         }
     }
 
@@ -67,6 +70,7 @@ extension MachineHost {
             for id in checkpoints { try folder.removeCheckpoint(id) }
             try Recovery(of: folder).removeUnneededDisks()
             removeMade(bases)
+            isMergeWanted = running != nil
             if running == nil {
                 try UnownedDisks(of: folder).merge()
                 record = try MachineRecord(reading: folder)

@@ -176,13 +176,15 @@ extension MachineHost {
         // Whoever waits to send something meets the end.
         machine.openGates()
         guard running?.generation == machine.generation else { return }
+        // Those that it has now: disks may have been merged since.
+        let chains = running?.chains ?? []
         running = nil
         let error = EngineError(.guest, "machine '\(folder.name)' is \(state): \(reason)")
         machine.session.end(because: error)
         console.end(because: error)
-        for chain in machine.chains {
+        for chain in chains {
             do {
-                try chain.flush()
+                try chain.close()
             } catch {
                 Logger(label: "fermata.engine").error("machine '\(folder.name)': \(error)")
             }

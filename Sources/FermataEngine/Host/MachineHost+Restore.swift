@@ -75,34 +75,40 @@ extension MachineHost {
     private func restore(
         _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
-        try await exclusively("a restore") { host in
-            try host.requireLock()
-            let id = try choose(host)
-            let target = try Configuration(reading: host.folder.checkpoint(id))
-            let began = ContinuousClock.now
-            let restore = try host.prepare(id, target, ending)
-            FaultPoint.restoreChildrenCreated.reach()
-            let old = host.record.now.disks
-            let way: RestoreOutcome.Way
-            let pause: Int64?
-            do {
-                (way, pause) = try await host.restore(restore)
-            } catch {
-                // Once the configuration names the new children, the restore has happened.
-                host.removeUnlessNamed(restore.now.disks)
-                throw error
-            }
-            FaultPoint.restoreResumed.reach()
-            let took = ContinuousClock.now - began
-            host.removeDiscarded(old)
-            host.removeMade(old)
-            host.removeSavedMemory()
-            host.eventSource.tell(.restored(id))
-            host.tellState()
-            if host.state == .running { await host.followClock() } else { host.running?.isOwedTime = true }
-            return RestoreOutcome(
-                checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
+        try await withoutMerging { host in
+            try await host.exclusively("a restore") { host in try await host.restoreInTurn(ending, choose) }
         }
+    }
+
+    private func restoreInTurn(
+        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+    ) async throws -> RestoreOutcome {
+        try requireLock()
+        let id = try choose(self)
+        let target = try Configuration(reading: folder.checkpoint(id))
+        let began = ContinuousClock.now
+        let restore = try prepare(id, target, ending)
+        FaultPoint.restoreChildrenCreated.reach()
+        let old = record.now.disks
+        let way: RestoreOutcome.Way
+        let pause: Int64?
+        do {
+            (way, pause) = try await self.restore(restore)
+        } catch {
+            // Once the configuration names the new children, the restore has happened.
+            removeUnlessNamed(restore.now.disks)
+            throw error
+        }
+        FaultPoint.restoreResumed.reach()
+        let took = ContinuousClock.now - began
+        removeDiscarded(old)
+        removeMade(old)
+        removeSavedMemory()
+        eventSource.tell(.restored(id))
+        tellState()
+        if state == .running { await followClock() } else { running?.isOwedTime = true }
+        return RestoreOutcome(
+            checkpoint: id, way: way, microseconds: Int64(took / .microseconds(1)), pauseMicroseconds: pause)
     }
 
     /// Checks everything that can be refused, and makes new children of all the checkpoint's disks.

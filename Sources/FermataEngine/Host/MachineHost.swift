@@ -46,6 +46,12 @@ public actor MachineHost {
     }
     /// The status for readers, who wait for no operation: the machine's thread may be busy for long.
     nonisolated let published: Mutex<MachineStatus>
+    /// The merge of disks under way, and how many operations keep merges away.
+    var merging: (control: MergeControl, task: Task<Void, Never>)?
+    var mergeHolds = 0
+    /// Whether there may be something to merge.
+    var isMergeWanted = false
+    var isMergingStopped = false
     private var turns = OperationTurns()
     private var offWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
@@ -132,6 +138,8 @@ public actor MachineHost {
 
     /// Turns the machine off, unless it is saved, and lets go of it: others can run it, and nothing more can be done through this host.
     public func close() async {
+        mergeHolds += 1
+        await stopMerging()
         await exclusively { host in
             if let machine = host.running { await host.end(machine, because: "its host was closed") }
             host.lock.release()
@@ -183,10 +191,15 @@ public struct HostSettings: Hashable, Sendable {
     public var restoreWay: RestoreWay
     /// How long a pause may be put off for a FLUSH that the guest waits for.
     public var flushPatience: Duration
+    /// The most bytes that are copied in a second when disks are merged while the machine runs; nil as many as can be.
+    public var mergeRate: UInt64?
 
     /// Makes settings.
-    public init(restoreWay: RestoreWay = .automatic, flushPatience: Duration = .milliseconds(250)) {
+    public init(
+        restoreWay: RestoreWay = .automatic, flushPatience: Duration = .milliseconds(250), mergeRate: UInt64? = nil
+    ) {
         self.restoreWay = restoreWay
         self.flushPatience = flushPatience
+        self.mergeRate = mergeRate
     }
 }

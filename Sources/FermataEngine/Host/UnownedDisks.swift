@@ -25,6 +25,28 @@ struct UnownedDisks {
         self.folder = folder
     }
 
+    /// A disk that no configuration names, and the only one that grew from it.
+    struct Pair: Hashable, Sendable {
+        var disk: FilePath
+        var child: FilePath
+        /// Which of the machine's disks the child is, if it takes the writes.
+        var now: Int?
+    }
+
+    /// A pair that can be merged while the machine runs; nil when there is none.
+    ///
+    /// - Parameter left: the disks that are not to be merged.
+    func next(except left: Set<FilePath>) throws(EngineError) -> Pair? {
+        let record = try MachineRecord(reading: folder)
+        let references = try DiskReferences(of: folder.lab)
+        for (disk, child) in references.unowned
+        where !left.contains(disk) && [disk, child].allSatisfy({ $0.starts(with: folder.path) }) {
+            let now = try index(of: child, record).flatMap { references.isLeafOfOne(child) ? $0 : nil }
+            if isFree(now == nil ? disk : child, record) { return Pair(disk: disk, child: child, now: now) }
+        }
+        return nil
+    }
+
     /// Merges them all; what cannot be merged, such as for want of space, stays as it is.
     ///
     /// - Parameter known: what the lab's disks are needed for, by who has found that out just now.
@@ -53,16 +75,15 @@ struct UnownedDisks {
     private func merge(
         _ disk: FilePath, _ child: FilePath, _ record: MachineRecord, _ references: DiskReferences
     ) throws -> Bool {
-        let index = try record.now.disks.firstIndex {
-            try DiskFiles.path(of: $0, machine: record.id, in: folder) == child
-        }
+        let index = try index(of: child, record)
         // The base keeps its name, and nothing is written that need not be.
         let isBetterFolded = references.parents[disk] == nil || allocated(child) <= allocated(disk)
         let folded = references.isLeafOfOne(child) && isBetterFolded ? index : nil
-        let gone = folded == nil ? disk : child
-        guard gone.lastComponent.map({ !held(by: record).contains($0.string) }) ?? true else { return false }
+        guard isFree(folded == nil ? disk : child, record) else { return false }
         guard let folded else {
-            _ = try DiskMerge.merge(disk, into: child, beneath: folder.lab.path)
+            let merge = try ChildMerge(of: disk, into: child, beneath: folder.lab.path)
+            try merge.copy()
+            _ = try merge.commit()
             return true
         }
         try DiskChain.fold(child, into: disk, beneath: folder.lab.path)
@@ -71,6 +92,18 @@ struct UnownedDisks {
         try FileSystem.commit(now.file(), to: folder.configuration(of: now.machine), fault: .configurationCommit)
         try FileSystem.remove(child)
         return true
+    }
+
+    /// Which of now's disks a file is.
+    private func index(of file: FilePath, _ record: MachineRecord) throws(EngineError) -> Int? {
+        for (index, disk) in record.now.disks.enumerated()
+        where try DiskFiles.path(of: disk, machine: record.id, in: folder) == file { return index }
+        return nil
+    }
+
+    /// Whether no held memory knows a file.
+    private func isFree(_ file: FilePath, _ record: MachineRecord) -> Bool {
+        file.lastComponent.map { !held(by: record).contains($0.string) } ?? true
     }
 
     /// The names of the files by which held memory knows its disks, where configurations may name later ones.

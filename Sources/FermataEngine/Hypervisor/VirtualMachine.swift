@@ -105,6 +105,11 @@ public protocol GuestDisk: Sendable {
 
     /// Puts another device of the same size behind the guest's disk; only while the machine is held.
     func replace(with device: any BlockDevice) throws
+
+    /// Puts another device of the same size behind the guest's disk, whether the machine runs or not.
+    ///
+    /// New requests wait until those in flight have ended and the device was made; when that fails, the old one stays.
+    func exchange(for make: @escaping @Sendable () throws -> any BlockDevice) async throws
 }
 
 /// A run of memory pages of 4 KiB.

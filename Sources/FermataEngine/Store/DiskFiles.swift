@@ -39,10 +39,19 @@ enum DiskFiles {
     static func open(
         _ path: FilePath, in folder: MachineFolder, _ access: FileAccess
     ) throws(EngineError) -> DiskChain {
-        do {
-            return try DiskChain.open(path, beneath: folder.lab.path, access: access)
-        } catch {
-            throw EngineError(.damaged, "machine '\(folder.name)': \(error)", underlying: error)
+        var attempts = 0
+        while true {
+            do {
+                return try DiskChain.open(path, beneath: folder.lab.path, access: access)
+            } catch {
+                // The machine's host may be in the last moment of a merge, in which the chain is described anew.
+                let isPassing: [DiskError.Code] = [.unfinished, .parentMissing, .parentMismatch]
+                attempts += 1
+                guard isPassing.contains(error.code), attempts < 3 else {
+                    throw EngineError(.damaged, "machine '\(folder.name)': \(error)", underlying: error)
+                }
+                DiskClaim.waitForOthers(at: FilePath(error.path))
+            }
         }
     }
 

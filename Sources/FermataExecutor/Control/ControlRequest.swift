@@ -20,6 +20,8 @@ enum ControlRequest: Sendable {
     case revert(RestoreEnding)
     case delete([GUID])
     case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
+    case mergeDisks(rate: UInt64?)
+    case stopMergingDisks
     case change(HardwareChange)
     case run(Action.Command, within: TimeSpan)
     /// A command whose input and output are the client's own descriptors.
@@ -39,7 +41,7 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .changeCheckpoint, .change, .cancel, .subscribe:
+            .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
             false
         }
     }
@@ -70,6 +72,8 @@ enum ControlRequest: Sendable {
                     ["name": name.map { .string($0.description) }, "notes": notes.map { .string($0) }]
                         .compactMapValues { (value: JSON?) in value }
                 ) { $1 })
+        case .mergeDisks(let rate): message("mergeDisks", rate.map { ["rate": .integer(Int(clamping: $0))] } ?? [:])
+        case .stopMergingDisks: message("stopMergingDisks")
         case .change(let change): message("change", change.members)
         case .run(let command, let within):
             message("run", command.members.merging(["within": .integer(within.milliseconds)]) { $1 })
@@ -122,6 +126,8 @@ enum ControlRequest: Sendable {
             self = .changeCheckpoint(
                 try message.identity("checkpoint"), name: try message.text("name").map { CheckpointName($0) },
                 notes: try message.text("notes"))
+        case "mergeDisks": self = .mergeDisks(rate: try message.integer("rate").map { UInt64(clamping: $0 as Int) })
+        case "stopMergingDisks": self = .stopMergingDisks
         case "change": self = .change(try HardwareChange(message))
         case "run": self = .run(try Action.Command(message), within: try message.span("within"))
         case "execute":

@@ -52,6 +52,21 @@ struct ControlCode: ControlResult {
     }
 }
 
+/// The result that is a number of bytes.
+struct ControlCopied: ControlResult {
+    let copied: UInt64
+
+    var members: [String: JSON] { ["copied": .integer(Int(clamping: copied))] }
+
+    init(_ copied: UInt64) {
+        self.copied = copied
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        copied = UInt64(clamping: try message.requiredInteger("copied") as Int)
+    }
+}
+
 extension CheckpointOutcome: ControlResult {
     var members: [String: JSON] {
         [

@@ -64,6 +64,16 @@ public protocol MachineControl: Sendable {
     /// - Returns: its exit code.
     func execute(_ command: Action.Command, streams: CommandStreams, within limit: TimeSpan?) async throws -> Int
 
+    /// Merges the disks that no checkpoint needs any more, and returns when nothing is left of it, or it was stopped.
+    ///
+    /// - Parameter rate: the most bytes that are copied in a second from now on; 0 is no limit, nil leaves it as it is.
+    /// - Returns: the bytes that were copied meanwhile.
+    @discardableResult
+    func mergeDisks(rate: UInt64?) async throws -> UInt64
+
+    /// Ends a merge of disks under way; none begins again before ``mergeDisks(rate:)``.
+    func stopMergingDisks() async throws
+
     /// Sends bytes to the guest's console, as a terminal sends keys.
     func type(_ bytes: [UInt8]) async throws
 
@@ -104,6 +114,8 @@ extension MachineControl {
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
         case .changeCheckpoint(let id, let name, let notes): try await change(id, name: name, notes: notes)
+        case .mergeDisks(let rate): return ControlCopied(try await mergeDisks(rate: rate))
+        case .stopMergingDisks: try await stopMergingDisks()
         case .change(let change): try await self.change(change)
         case .run(let command, let limit): return try await run(command, within: limit)
         case .execute(let command, let streams, let limit):

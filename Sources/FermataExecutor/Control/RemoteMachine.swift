@@ -118,6 +118,18 @@ public final class RemoteMachine: MachineControl {
         try await done(.changeCheckpoint(checkpoint, name: name, notes: notes))
     }
 
+    /// Merges the disks that no checkpoint needs any more, and returns when nothing is left of it, or it was stopped.
+    @discardableResult
+    public func mergeDisks(rate: UInt64? = nil) async throws -> UInt64 {
+        let answer: ControlCopied = try await client.ask(.mergeDisks(rate: rate))
+        return answer.copied
+    }
+
+    /// Ends a merge of disks under way; none begins again before ``mergeDisks(rate:)``.
+    public func stopMergingDisks() async throws {
+        try await done(.stopMergingDisks)
+    }
+
     /// Changes the configuration of a machine that is off; notes in every state.
     ///
     /// Relative paths begin in this process's current folder.

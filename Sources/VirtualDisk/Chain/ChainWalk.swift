@@ -51,6 +51,13 @@ struct ChainWalk {
         links = []
     }
 
+    /// Begins with a leaf that is open already.
+    mutating func begin(with leaf: any DiskImage) {
+        images = [leaf]
+        warnings = leaf.warnings
+        links = []
+    }
+
     /// Opens the parents, one after the other.
     mutating func follow() throws(DiskError) {
         while let child = images.last, let link = child.parent {

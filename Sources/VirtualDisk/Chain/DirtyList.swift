@@ -11,6 +11,7 @@ struct DirtyList: Sendable {
     }
 
     var isEmpty: Bool { numbers.isEmpty }
+    var count: Int { numbers.count }
 
     mutating func mark(_ number: Int) {
         guard !flags[number] else { return }

@@ -26,16 +26,29 @@ extension DiskChain {
         }
         try reaching(path.string) { () throws(StorageError) in
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
-            let sectors = child.size / 512
-            var sector: UInt64 = 0
-            while sector < sectors {
-                let run = try child.leaf.locate(sector, count: min(sectors - sector, UInt64(buffer.count / 512)))
-                if run.place != .absent {
-                    try child.copy(sector, count: run.count, to: target, through: &buffer)
-                }
-                sector += run.count
-            }
+            try child.copyLeaf(0..<child.size, to: target, through: &buffer)
             try target.close()
+        }
+    }
+
+    /// Writes what the leaf has of a range into its parent's chain, whole sectors.
+    ///
+    /// - Parameter progress: told of each piece's bytes, those included that the leaf does not have.
+    func copyLeaf(
+        _ range: Range<UInt64>, to target: DiskChain, through buffer: inout [UInt8],
+        progress: (UInt64) throws(StorageError) -> Void = { _ in }
+    ) throws(StorageError) {
+        var sector = range.lowerBound / 512
+        let end = (range.upperBound + 511) / 512
+        while sector < end {
+            let run = try leaf.locate(sector, count: min(end - sector, UInt64(buffer.count / 512)))
+            switch run.place {
+            case .absent: break
+            case .zeros: try target.writeZeroes(sector * 512..<(sector + run.count) * 512)
+            case .stored: try copy(sector, count: run.count, to: target, through: &buffer)
+            }
+            sector += run.count
+            try progress(run.count * 512)
         }
     }
 

@@ -21,10 +21,10 @@ struct DiskCopy {
         var written: UInt64 = 0
         while let piece = try reader.next() {
             for range in piece.stored { written += try write(range, of: piece) }
-            progress?(piece.sectors.upperBound * 512, source.size)
+            try progress?(piece.sectors.upperBound * 512, source.size)
             reader.recycle(piece)
         }
-        progress?(source.size, source.size)
+        try progress?(source.size, source.size)
         return written
     }
 

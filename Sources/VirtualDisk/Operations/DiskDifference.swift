@@ -37,7 +37,7 @@ public struct DiskDifference: Hashable, Sendable {
                 compare(left, right, Int(count), at: position)
             }
             position += count
-            progress?(position, total)
+            try progress?(position, total)
         }
         if shared < total { append(shared..<total) }
     }

@@ -51,6 +51,12 @@ public struct DiskFamily: Sendable {
         return children(of: identity, at: disk.location, disk.format)
     }
 
+    /// When a disk was last changed, as one of its children recorded it.
+    func recordedTime(of disk: any DiskImage) -> Int64? {
+        let children = Set(children(of: disk))
+        return self.children.lazy.filter { children.contains($0.location) }.compactMap(\.link.modificationTime).first
+    }
+
     private func children(of identity: DiskIdentity, at disk: [String], _ format: DiskFormat) -> [[String]] {
         children.filter { child in
             guard child.link.names(identity) else { return false }

@@ -49,7 +49,7 @@ struct DiskLayout: Sendable {
                 target.beginWriteback(offset..<offset + UInt64(bytes.byteCount))
             }
             done += UInt64(move.source.count)
-            progress?(total + done, 2 * total)
+            try progress?(total + done, 2 * total)
         }
         for piece in pieces { try target.write(piece.bytes, at: piece.offset) }
     }
@@ -67,7 +67,7 @@ struct DiskLayout: Sendable {
                 (range, _) throws(StorageError) in
                 try store.punchHole(range)
             }
-            progress?(position, length)
+            try progress?(position, length)
         }
         try store.synchronize()
     }

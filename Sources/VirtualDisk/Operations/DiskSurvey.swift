@@ -40,7 +40,7 @@ struct DiskSurvey: Sendable {
             case .zeros: zeros.insert(block)
             }
             // The second half is writing.
-            progress?(UInt64(number + 1) * length, 2 * UInt64(blocks.count) * length)
+            try progress?(UInt64(number + 1) * length, 2 * UInt64(blocks.count) * length)
         }
     }
 

@@ -64,26 +64,29 @@ struct DiskTransfer {
         var done: UInt64 = 0
         var buffer = [UInt8](repeating: 0, count: 2 << 20)
         try forEachRun { (image, sector, run) throws(StorageError) in
-            defer {
-                done += run.count * 512
-                progress?(done, total)
-            }
-            guard let start = run.offset else {
-                return try Self.erase(sector, run.count, target)
-            }
-            // A file that is the disk itself is a base, and what is a hole there is nowhere.
-            let parts = image.isFlat ? try image.store.extents(in: start..<start + run.count * 512, limit: .max) : nil
-            if let parts {
-                for part in parts where part.kind == .data {
-                    let first = part.range.lowerBound / 512
-                    let end = (part.range.upperBound + 511) / 512
-                    try copy(
-                        image, sector + first - start / 512, at: first * 512, count: end - first, into: target,
-                        through: &buffer)
-                }
-            } else {
-                try copy(image, sector, at: start, count: run.count, into: target, through: &buffer)
-            }
+            try copy(run, of: image, at: sector, into: target, through: &buffer)
+            done += run.count * 512
+            try progress?(done, total)
+        }
+    }
+
+    private func copy(
+        _ run: SectorRun, of image: any DiskImage, at sector: UInt64, into target: any DiskImage,
+        through buffer: inout [UInt8]
+    ) throws(StorageError) {
+        guard let start = run.offset else {
+            return try Self.erase(sector, run.count, target)
+        }
+        guard image.isFlat else {
+            return try copy(image, sector, at: start, count: run.count, into: target, through: &buffer)
+        }
+        // A file that is the disk itself is a base, and what is a hole there is nowhere.
+        for part in try image.store.extents(in: start..<start + run.count * 512, limit: .max) where part.kind == .data {
+            let first = part.range.lowerBound / 512
+            let end = (part.range.upperBound + 511) / 512
+            try copy(
+                image, sector + first - start / 512, at: first * 512, count: end - first, into: target,
+                through: &buffer)
         }
     }
 
