@@ -23,6 +23,9 @@ import SystemPackage
 ///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
 ///   subtree=NAME        deletes the checkpoint with all that grew from it
 ///   rename=NAME=NEW     gives the checkpoint another name
+///   rate=BYTES          lets merges of disks copy no more than that in a second
+///   merge  stop-merge   waits for them without a limit, ends them
+///   merge=BYTES         begins them, to copy no more than that in a second
 ///
 /// begin NUMBER OPERATION
 /// end NUMBER RESULT         of `tick` the newest tick, of `refused` the state, of all others now's first disk
@@ -102,6 +105,12 @@ import SystemPackage
             let names = value.split(separator: "=", maxSplits: 1).map(String.init)
             guard let old = names.first, let new = names.last else { throw Failure(description: "no names") }
             try await host.change(host.files.checkpoint(old).id, name: CheckpointName(new), notes: nil)
+        case "rate": await host.change(HostSettings(mergeRate: UInt64(value)))
+        case "merge" where value.isEmpty: _ = try await host.mergeDisks(rate: 0)
+        case "merge":
+            let rate = UInt64(value)
+            Task { try await host.mergeDisks(rate: rate) }
+        case "stop-merge": await host.stopMergingDisks()
         case "await":
             let events = host.events()
             if await host.state.rawValue == value { break }
