@@ -11,7 +11,8 @@ struct MachineCommand: AsyncParsableCommand {
             MachineCreateCommand.self, MachineListCommand.self, MachineShowCommand.self, MachineStartCommand.self,
             MachineShutDownCommand.self, MachineTurnOffCommand.self, MachinePauseCommand.self,
             MachineResumeCommand.self, MachineSaveCommand.self, MachineResetCommand.self, MachineSetCommand.self,
-            MachineRenameCommand.self, MachineMergeCommand.self, MachineDeleteCommand.self, MachineExecuteCommand.self,
+            MachineRenameCommand.self, MachineForkCommand.self, MachinePromoteCommand.self, MachineMergeCommand.self,
+            MachineDeleteCommand.self, MachineExecuteCommand.self,
             MachineConsoleCommand.self, MachineLogCommand.self,
             MachineHostCommand.self,
         ])

@@ -21,6 +21,11 @@ public struct FaultPoint: Hashable, Sendable {
     /// The fault points of saving a machine, starting it again and discarding its memory, in the order of operations.
     public static let saving: [FaultPoint] = [.savedWritten, .saveCommit, .startCommit, .savedRemoved, .discardCommit]
 
+    /// The fault points of making a fork, in the order of operations.
+    public static let forking: [FaultPoint] = [.forkDisksCreated, .forkMemoryWritten, .forkCommit]
+    /// The fault points of promoting a fork; each is reached once for every disk.
+    public static let promoting: [FaultPoint] = [.parentCopied, .parentReplaced]
+
     /// The hypervisor's process exists.
     public static let spawned: FaultPoint = FaultPoint(name: "spawned")
     /// Before the pause: the empty children exist.
@@ -78,6 +83,17 @@ public struct FaultPoint: Hashable, Sendable {
     public static let mergeCopied: FaultPoint = FaultPoint(name: "merge copied")
     /// After disks were merged: what is no longer needed may still be there.
     public static let mergeCommitted: FaultPoint = FaultPoint(name: "merge committed")
+
+    /// In a fork that is being made: its disks are there.
+    public static let forkDisksCreated: FaultPoint = FaultPoint(name: "fork disks created")
+    /// In a fork that is being made: its memory is there.
+    public static let forkMemoryWritten: FaultPoint = FaultPoint(name: "fork memory written")
+    /// Around the rename that makes a fork exist.
+    public static let forkCommit: FaultPoint = FaultPoint(name: "fork")
+    /// In a promotion: a copy of what a disk reads from another machine is durable.
+    public static let parentCopied: FaultPoint = FaultPoint(name: "parent copied")
+    /// In a promotion: the disk reads from the copy.
+    public static let parentReplaced: FaultPoint = FaultPoint(name: "parent replaced")
 
     private static let chosen: (name: String, count: Int)? = {
         guard let text = unsafe getenv("FERMATA_FAULT_POINT").map({ unsafe String(cString: $0) }) else { return nil }

@@ -184,6 +184,26 @@ public struct MachineHandle: Sendable {
         try await control.delete([identity(of: checkpoint)])
     }
 
+    /// Makes a new machine of the lab that begins at the checkpoint of a name, an identity or a path of names.
+    ///
+    /// It is saved in the checkpoint's memory, or off when there is none: take hold of it with ``Lab/open(_:)`` or
+    /// ``Lab/machine(_:)``, and start it. It reads through the disks of this machine, which can be deleted when the fork
+    /// was deleted or promoted; the checkpoint can be deleted at once.
+    ///
+    /// - Parameter withMemory: whether it gets the checkpoint's memory, if there is one.
+    /// - Returns: its identity.
+    @discardableResult
+    public func fork(_ checkpoint: String, as name: MachineName, withMemory: Bool = true) async throws -> GUID {
+        try await control.fork(identity(of: checkpoint), as: name, withMemory: withMemory)
+    }
+
+    /// Copies what the disks of a fork read from other machines, so that it needs none of theirs any more.
+    ///
+    /// - Throws: ``EngineError/Code/wrongState`` while the machine has power.
+    public func promote() async throws {
+        try await control.promote()
+    }
+
     /// Gives the checkpoint of a name, an identity or a path of names another name.
     public func rename(_ checkpoint: String, to name: CheckpointName) async throws {
         try await control.change(identity(of: checkpoint), name: name, notes: nil)

@@ -9,6 +9,7 @@ import Testing
         [], ["run"], ["plan"], ["vm"], ["vm", "list"], ["vm", "show"], ["vm", "create"],
         ["vm", "start"], ["vm", "shut-down"], ["vm", "turn-off"], ["vm", "pause"], ["vm", "resume"], ["vm", "save"],
         ["vm", "reset"], ["vm", "delete"], ["vm", "exec"], ["vm", "log"], ["vm", "set"],
+        ["vm", "fork"], ["vm", "promote"],
         ["checkpoint"], ["checkpoint", "create"], ["checkpoint", "apply"], ["checkpoint", "revert"],
         ["checkpoint", "list"], ["checkpoint", "tree"], ["checkpoint", "show"], ["disk"], ["disk", "info"],
         ["disk", "create"],

@@ -15,7 +15,7 @@ enum CommandSteps {
         ]
         let steps = [
             unknownMachine, whileOff, configuration, withoutConsent, checkpoints, running, paused, saved, restores,
-            forgetting, looking(whileRunOf: recipe), shutDown, [delete],
+            forgetting, forks, looking(whileRunOf: recipe), shutDown, forksAtTheEnd, [delete],
         ]
         return steps.flatMap(\.self).filter { recipe == nil || $0.reasonNotWhileRun == nil }
     }
@@ -40,7 +40,8 @@ enum CommandSteps {
     private static let unknownMachine: [CommandStep] = [
         "vm show wbe", "vm start wbe", "vm shut-down wbe", "vm turn-off wbe --discard", "vm pause wbe",
         "vm resume wbe", "vm save wbe", "vm reset wbe --discard", "vm set wbe --memory 1M",
-        "vm delete wbe --discard", "vm rename wbe x", "vm exec wbe -- true", "vm console wbe", "vm log wbe",
+        "vm delete wbe --discard", "vm rename wbe x", "vm fork wbe x y", "vm promote wbe", "vm exec wbe -- true",
+        "vm console wbe", "vm log wbe",
         "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
         "checkpoint tree wbe", "vm merge wbe", "checkpoint show wbe x", "checkpoint delete wbe x",

@@ -75,7 +75,7 @@ public struct Configuration: Hashable, Sendable {
         }
 
         /// An address of the range that virtual machines of this kind use.
-        private static func randomAddress() -> String {
+        static func randomAddress() -> String {
             let digits = Array("0123456789abcdef")
             let bytes = (0..<3).map { _ in UInt8.random(in: .min ... .max) }
             return (["52", "54", "00"] + bytes.map { String([digits[Int($0 >> 4)], digits[Int($0 & 15)]]) })

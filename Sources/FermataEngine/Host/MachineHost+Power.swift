@@ -148,7 +148,7 @@ extension MachineHost {
     ) async throws -> RunningMachine {
         let process = try await hypervisor.launch(
             Launch(
-                name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base.path,
+                name: folder.name.description, hardware: hardware(of: configuration), memoryImage: base.pathWhileOpen,
                 disks: zip(configuration.disks, chains).map { Launch.Disk(name: $0.name, device: $1) },
                 clockBase: clockBase, log: folder.lab.processLog(configuration.machine)))
         FaultPoint.spawned.reach()

@@ -17,6 +17,8 @@ import VirtualDisk
 ///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
 ///   a saved machine's memory files        it is not saved, or not in them           removed
 ///   another name than the folder's        the machine was renamed                   followed
+///   a disk whose parent has moved         the machine from which it was forked      the disk says where it is now
+///                                         was renamed
 /// ```
 /// Each step leaves the machine as it was for every reader, so a crash in it is met by doing it again.
 struct Recovery {
@@ -44,6 +46,7 @@ struct Recovery {
             return
         }
         try removeUnneededDisks(record, references)
+        followParents(references)
         try UnownedDisks(of: folder).merge(references)
     }
 
@@ -68,6 +71,19 @@ struct Recovery {
         guard now.name != folder.name.description else { return }
         now.name = folder.name.description
         try FileSystem.commit(now.file(), to: folder.configuration(of: now.machine))
+    }
+
+    /// Makes the machine's disks say where their parents are.
+    private func followParents(_ references: DiskReferences) {
+        for disk in references.stale.sorted(by: { $0.string < $1.string }) where disk.starts(with: folder.path) {
+            guard let parent = references.parents[disk] else { continue }
+            do {
+                _ = try DiskReparenting.setParent(of: disk, to: parent, beneath: folder.lab.path, keepsBackup: false)
+            } catch {
+                // The parent is found all the same, by its identity.
+                Logger(label: "fermata.engine").warning("machine '\(folder.name)': \(error)")
+            }
+        }
     }
 
     /// Removes the disks of the machine that no configuration of the lab needs.

@@ -18,6 +18,7 @@ import VirtualDisk
 ///   else                                         ──►  base ◄─ the other ◄─ …    the other keeps its file
 /// ```
 /// A merge changes nothing that any configuration reads. One that is cut off is finished, or begun anew, by the next.
+/// A disk through which another machine reads, a fork, stays as it is: that machine may be running.
 struct UnownedDisks {
     private let folder: MachineFolder
 
@@ -39,8 +40,7 @@ struct UnownedDisks {
     func next(except left: Set<FilePath>) throws(EngineError) -> Pair? {
         let record = try MachineRecord(reading: folder)
         let references = try DiskReferences(of: folder.lab)
-        for (disk, child) in references.unowned
-        where !left.contains(disk) && [disk, child].allSatisfy({ $0.starts(with: folder.path) }) {
+        for (disk, child) in references.unowned where !left.contains(disk) && isMine(disk, child, references) {
             let now = try index(of: child, record).flatMap { references.isLeafOfOne(child) ? $0 : nil }
             if isFree(now == nil ? disk : child, record) { return Pair(disk: disk, child: child, now: now) }
         }
@@ -59,7 +59,7 @@ struct UnownedDisks {
             if let known { references = known } else { references = try DiskReferences(of: folder.lab) }
             known = nil
             let pair = references.unowned.first { disk, child in
-                !left.contains(disk) && [disk, child].allSatisfy { $0.starts(with: folder.path) }
+                !left.contains(disk) && isMine(disk, child, references)
             }
             guard let (disk, child) = pair else { return }
             do {
@@ -92,6 +92,12 @@ struct UnownedDisks {
         try FileSystem.commit(now.file(), to: folder.configuration(of: now.machine), fault: .configurationCommit)
         try FileSystem.remove(child)
         return true
+    }
+
+    /// Whether two disks are the machine's, and no other machine reads through them.
+    private func isMine(_ disk: FilePath, _ child: FilePath, _ references: DiskReferences) -> Bool {
+        [disk, child].allSatisfy { $0.starts(with: folder.path) }
+            && references.readers(of: disk, besides: folder.name).isEmpty
     }
 
     /// Which of now's disks a file is.

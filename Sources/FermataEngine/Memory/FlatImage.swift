@@ -15,7 +15,8 @@ import SystemPackage
 /// .cache/<CPGUID>.flat         the image
 /// .cache/<CPGUID>.flat.made    from which .bin it was made, and its stamp since then
 /// ```
-/// An image that anybody wrote to, or that was copied here, no longer has the stamp, and is made again.
+/// An image that anybody wrote to, or that was copied here, no longer has the stamp, and is made again. Memories with the
+/// same pages, a checkpoint's and those of its forks, share an image.
 ///
 /// A tmpfs takes space for every page of a hole that a mapping looks at, and who finds none is killed. A lab that lies
 /// on one keeps no images: they are made where only memory is their limit, and go with their machine.
@@ -39,14 +40,23 @@ enum FlatImage {
         if try isVolatile(folder.lab.cache) { return try make("\(checkpoint)", fill) }
         let path = folder.flatImage(checkpoint)
         let mark = self.mark(of: path)
-        // Whatever else lies there is no image of ours.
-        if let found = try? FileSystem.read(mark, limit: 4096), let text = try? markText(image, path), found == text {
-            return try PageFile(reading: path)
+        if let found = found(path, from: image) { return found }
+        // A fork's memory is its source's.
+        for name in try FileSystem.entries(of: folder.lab.cache) where name.hasSuffix(".flat") {
+            if let found = found(folder.lab.cache.appending(name), from: image) { return found }
         }
         let made = try make(path, fill)
         // A crash before this only makes the image once more.
-        try FileSystem.commit(try markText(image, path), to: mark)
+        try FileSystem.commit(try markText(image, PageFile(reading: path)), to: mark)
         return made
+    }
+
+    /// An image that was made from a `.bin`, if it is one; whatever else lies there is no image of ours.
+    private static func found(_ path: FilePath, from image: MemoryImage) -> PageFile? {
+        guard let file = try? PageFile(reading: path), let mark = try? FileSystem.read(mark(of: path), limit: 4096),
+            let text = try? markText(image, file), mark == text
+        else { return nil }
+        return file
     }
 
     /// Removes a checkpoint's image, if there is one, finished or not.
@@ -63,8 +73,8 @@ enum FlatImage {
         return mark
     }
 
-    private static func markText(_ image: MemoryImage, _ path: FilePath) throws(EngineError) -> [UInt8] {
-        Array("\(image.digest) \(try PageFile(reading: path).stamp())\n".utf8)
+    private static func markText(_ image: MemoryImage, _ file: PageFile) throws(EngineError) -> [UInt8] {
+        Array("\(image.digest) \(try file.stamp())\n".utf8)
     }
 
     private static func make(
@@ -94,7 +104,7 @@ enum FlatImage {
     }
 
     /// Whether files in a folder lie in memory, as on a tmpfs.
-    private static func isVolatile(_ folder: FilePath) throws(EngineError) -> Bool {
+    static func isVolatile(_ folder: FilePath) throws(EngineError) -> Bool {
         try FileSystem.create(folder)
         let answer = unsafe folder.withPlatformString { unsafe fermata_lies_on_tmpfs($0) }
         guard answer >= 0 else {

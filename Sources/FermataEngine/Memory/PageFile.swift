@@ -15,6 +15,9 @@ import SystemPackage
     let path: FilePath
     private let descriptor: CInt
 
+    /// Where this process finds it for as long as it is open, whatever becomes of its name.
+    var pathWhileOpen: FilePath { FilePath("/proc/self/fd/\(descriptor)") }
+
     /// Opens a regular file for reading; links are not followed.
     init(reading path: FilePath) throws(EngineError) {
         self.path = path

@@ -92,11 +92,18 @@ enum DiskFiles {
     static func layers(
         of configuration: Configuration, in folder: MachineFolder
     ) throws(EngineError) -> [[DiskLayer]] {
-        var layers: [[DiskLayer]] = []
+        try chains(of: configuration, in: folder).map(\.layers)
+    }
+
+    /// A configuration's disks, each with its ancestors, for reading.
+    static func chains(
+        of configuration: Configuration, in folder: MachineFolder
+    ) throws(EngineError) -> [DiskChain] {
+        var chains: [DiskChain] = []
         for disk in configuration.disks {
             let path = try path(of: disk, machine: configuration.machine, in: folder)
-            layers.append(try open(path, in: folder, .readOnly).layers)
+            chains.append(try open(path, in: folder, .readOnly))
         }
-        return layers
+        return chains
     }
 }

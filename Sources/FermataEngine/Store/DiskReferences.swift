@@ -1,30 +1,85 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import FermataModel
 import SystemPackage
 import VirtualDisk
 
 /// Which disks of a lab its configurations need, and which disk grew from which.
+///
+/// A machine's disks may be read by other machines, its forks, whose hosts go on meanwhile. What was found is therefore
+/// true of one moment: the configurations of all machines were the same before and after their disks were followed.
 struct DiskReferences {
+    /// How often a lab that changes meanwhile is looked at anew.
+    private static let attempts = 10
+
     /// Every disk that a configuration reads, ancestors included.
     private(set) var needed: Set<FilePath> = []
     /// The disks that configurations name, with how many name them.
     private(set) var named: [FilePath: Int] = [:]
     /// The parent of each needed disk that has one.
     private(set) var parents: [FilePath: FilePath] = [:]
+    /// The needed disks that do not say where their parents are now.
+    private(set) var stale: Set<FilePath> = []
+    /// The machines that read each needed disk.
+    private var readers: [FilePath: Set<MachineName>] = [:]
 
     init(of lab: LabFolder) throws(EngineError) {
-        for folder in try lab.machines() {
-            let record = try MachineRecord(reading: folder)
+        var records = try Self.records(of: lab)
+        for _ in 0..<Self.attempts {
+            let found: Result<DiskReferences, EngineError>
+            do throws(EngineError) { found = .success(try DiskReferences(records)) } catch { found = .failure(error) }
+            // Nobody but who asks changes what a lab's only machine is.
+            if records.count == 1 {
+                self = try found.get()
+                return
+            }
+            let again = try Self.records(of: lab)
+            if zip(records, again).allSatisfy(Self.isSame), records.count == again.count {
+                self = try found.get()
+                return
+            }
+            records = again
+        }
+        throw EngineError(.busy, "the machines of the lab \(lab.path) are being changed all the time; try again")
+    }
+
+    private init(_ records: [MachineRecord]) throws(EngineError) {
+        for record in records {
             for configuration in [record.now] + record.checkpoints.values {
-                for chain in try DiskFiles.layers(of: configuration, in: folder) { add(chain.map(\.path)) }
+                for chain in try DiskFiles.chains(of: configuration, in: record.folder) {
+                    add(chain.layers.map(\.path), of: record.folder.name)
+                    for warning in chain.warnings where warning.kind == .parentMoved {
+                        stale.insert(FilePath(warning.path))
+                    }
+                }
             }
         }
     }
 
-    private mutating func add(_ chain: [FilePath]) {
+    private static func records(of lab: LabFolder) throws(EngineError) -> [MachineRecord] {
+        var failures = 0
+        while true {
+            do throws(EngineError) {
+                var records: [MachineRecord] = []
+                for folder in try lab.machines() { records.append(try MachineRecord(reading: folder)) }
+                return records
+            } catch {
+                // A file may have gone since its name was read.
+                failures += 1
+                if failures > 2 { throw error }
+            }
+        }
+    }
+
+    private static func isSame(_ one: MachineRecord, _ other: MachineRecord) -> Bool {
+        one.folder == other.folder && one.now == other.now && one.checkpoints == other.checkpoints
+    }
+
+    private mutating func add(_ chain: [FilePath], of machine: MachineName) {
         if let leaf = chain.first { named[leaf, default: 0] += 1 }
         needed.formUnion(chain)
+        for disk in chain { readers[disk, default: []].insert(machine) }
         for (child, parent) in zip(chain, chain.dropFirst()) { parents[child] = parent }
     }
 
@@ -41,5 +96,24 @@ struct DiskReferences {
     /// Whether a disk is named by one configuration, and nothing grew from it.
     func isLeafOfOne(_ disk: FilePath) -> Bool {
         named[disk] == 1 && !parents.values.contains(disk)
+    }
+
+    /// The machines besides one that read a disk.
+    func readers(of disk: FilePath, besides machine: MachineName) -> Set<MachineName> {
+        (readers[disk] ?? []).subtracting([machine])
+    }
+
+    /// The machines besides one that read through its disks.
+    func readers(of folder: MachineFolder) -> Set<MachineName> {
+        var found: Set<MachineName> = []
+        for (disk, machines) in readers where disk.starts(with: folder.path) { found.formUnion(machines) }
+        return found.subtracting([folder.name])
+    }
+
+    /// The disks of a machine whose parents are another machine's, with these, in a fixed order.
+    func foreignParents(in folder: MachineFolder) -> [(disk: FilePath, parent: FilePath)] {
+        parents.filter { $0.key.starts(with: folder.path) && !$0.value.starts(with: folder.path) }
+            .map { ($0.key, $0.value) }
+            .sorted { $0.disk.string < $1.disk.string }
     }
 }

@@ -35,6 +35,7 @@ extension LabFolder {
         }
         let oldLock = try old.map { id throws(EngineError) in try hold(target, as: id) }
         defer { withExtendedLifetime(oldLock) {} }
+        if old != nil { try requireNoForks(of: target, to: "be replaced") }
         guard old != nil || !FileSystem.exists(target.path) else {
             throw EngineError(.exists, "\(target.path) exists already; choose another name, or remove it")
         }
@@ -109,12 +110,14 @@ extension LabFolder {
 
     /// Deletes a machine with all its checkpoints; it is gone once its folder has lost its name.
     ///
-    /// - Throws: ``EngineError/Code/busy`` while it runs.
+    /// - Throws: ``EngineError/Code/busy`` while it runs, ``EngineError/Code/wrongState`` while other machines, its forks,
+    ///   read through its disks; nothing is changed then.
     public func deleteMachine(_ name: MachineName) throws(EngineError) {
         let folder = machine(name)
         let labLock = try FolderLock(path, of: "the lab \(path)")
         let lock = try FolderLock(folder.path, of: "machine '\(name)'")
         defer { withExtendedLifetime((labLock, lock)) {} }
+        try requireNoForks(of: folder, to: "be deleted")
         try FileSystem.create(trash)
         let discarded = trash.appending("\(name).\(GUID.random()).deleted")
         try FileSystem.move(folder.path, to: discarded)

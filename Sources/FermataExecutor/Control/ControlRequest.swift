@@ -19,6 +19,8 @@ enum ControlRequest: Sendable {
     case apply(GUID, RestoreEnding)
     case revert(RestoreEnding)
     case delete([GUID])
+    case fork(GUID, as: MachineName, withMemory: Bool)
+    case promote
     case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
     case mergeDisks(rate: UInt64?)
     case stopMergingDisks
@@ -41,7 +43,7 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
+            .fork, .promote, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
             false
         }
     }
@@ -65,6 +67,14 @@ enum ControlRequest: Sendable {
             message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
         case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .fork(let id, let name, let withMemory):
+            message(
+                "fork",
+                [
+                    "checkpoint": .string(id.description), "name": .string(name.description),
+                    "memory": .bool(withMemory),
+                ])
+        case .promote: message("promote")
         case .changeCheckpoint(let id, let name, let notes):
             message(
                 "changeCheckpoint",
@@ -122,6 +132,11 @@ enum ControlRequest: Sendable {
                 ids.append(try message.required(GUID(text), "checkpoints"))
             }
             self = .delete(ids)
+        case "fork":
+            self = .fork(
+                try message.identity("checkpoint"), as: MachineName(try message.requiredText("name")),
+                withMemory: try message.flag("memory"))
+        case "promote": self = .promote
         case "changeCheckpoint":
             self = .changeCheckpoint(
                 try message.identity("checkpoint"), name: try message.text("name").map { CheckpointName($0) },

@@ -37,6 +37,21 @@ struct ControlText: ControlResult {
     }
 }
 
+/// The result that is an identity.
+struct ControlIdentity: ControlResult {
+    let id: GUID
+
+    var members: [String: JSON] { ["id": .string(id.description)] }
+
+    init(_ id: GUID) {
+        self.id = id
+    }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        id = try message.identity("id")
+    }
+}
+
 /// The result that is an exit code.
 struct ControlCode: ControlResult {
     let code: Int

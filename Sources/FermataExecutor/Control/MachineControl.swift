@@ -50,6 +50,14 @@ public protocol MachineControl: Sendable {
     /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
     func delete(_ checkpoints: [GUID]) async throws
 
+    /// Makes a new machine of the lab that begins at a checkpoint of this one.
+    ///
+    /// - Returns: its identity.
+    func fork(_ checkpoint: GUID, as name: MachineName, withMemory: Bool) async throws -> GUID
+
+    /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
+    func promote() async throws
+
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
     func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws
 
@@ -113,6 +121,9 @@ extension MachineControl {
         case .apply(let id, let ending): return try await apply(id, ending: ending)
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
+        case .fork(let id, let name, let withMemory):
+            return ControlIdentity(try await fork(id, as: name, withMemory: withMemory))
+        case .promote: try await promote()
         case .changeCheckpoint(let id, let name, let notes): try await change(id, name: name, notes: notes)
         case .mergeDisks(let rate): return ControlCopied(try await mergeDisks(rate: rate))
         case .stopMergingDisks: try await stopMergingDisks()

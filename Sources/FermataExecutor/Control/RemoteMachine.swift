@@ -113,6 +113,17 @@ public final class RemoteMachine: MachineControl {
         try await done(.delete(checkpoints))
     }
 
+    /// Makes a new machine of the lab that begins at a checkpoint of this one.
+    public func fork(_ checkpoint: GUID, as name: MachineName, withMemory: Bool) async throws -> GUID {
+        let answer: ControlIdentity = try await client.ask(.fork(checkpoint, as: name, withMemory: withMemory))
+        return answer.id
+    }
+
+    /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
+    public func promote() async throws {
+        try await done(.promote)
+    }
+
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
     public func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws {
         try await done(.changeCheckpoint(checkpoint, name: name, notes: notes))

@@ -16,7 +16,7 @@ public struct DiskReparenting: Hashable, Sendable {
     public var identity: DiskIdentity
     /// When that was last changed, in seconds since 1970.
     public var modificationTime: Int64
-    /// Where the bytes are kept that were replaced; nil when nothing was changed.
+    /// Where the bytes are kept that were replaced; nil when nothing was changed, or is kept.
     public var backup: FilePath?
 
     /// Whether the identities say that it is the parent.
@@ -27,20 +27,21 @@ public struct DiskReparenting: Hashable, Sendable {
     /// - Parameters:
     ///   - ignoringIdentity: whether a disk is taken that is another one by its identity.
     ///   - isDryRun: whether everything is looked at and nothing changed.
+    ///   - keepsBackup: whether the bytes that are replaced are kept in a file beside the child.
     public static func setParent(
         of child: FilePath, to parent: FilePath, beneath root: FilePath, ignoringIdentity: Bool = false,
-        isDryRun: Bool = false
+        isDryRun: Bool = false, keepsBackup: Bool = true
     ) throws(DiskError) -> DiskReparenting {
         let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
         return try setParent(
             of: LabPath.location(of: child, beneath: folder.path),
             to: LabPath.location(of: parent, beneath: folder.path), in: folder, ignoringIdentity: ignoringIdentity,
-            isDryRun: isDryRun)
+            isDryRun: isDryRun, keepsBackup: keepsBackup)
     }
 
     static func setParent(
         of child: [String], to parent: [String], in tree: any NamedFiles, ignoringIdentity: Bool = false,
-        isDryRun: Bool = false
+        isDryRun: Bool = false, keepsBackup: Bool = true
     ) throws(DiskError) -> DiskReparenting {
         if !isDryRun { try DiskRecovery.finish(child, in: tree) }
         let claims = try isDryRun ? [] : DiskRecovery.claim([child], in: tree)
@@ -85,7 +86,7 @@ public struct DiskReparenting: Hashable, Sendable {
         steps.append(.modificationTime(file: child, before))
         // In the journal, in the backup, and in the file.
         try DiskMerge.checkSpace(steps.reduce(0) { $0 + 3 * $1.count }, for: image, in: tree)
-        result.backup = FilePath(tree.path(of: try DiskBackup.keep(steps, of: child, in: tree)))
+        if keepsBackup { result.backup = FilePath(tree.path(of: try DiskBackup.keep(steps, of: child, in: tree))) }
         let journal = DiskJournal(.rewriting, of: child, steps: steps)
         try journal.commit(in: tree)
         try journal.apply(in: tree)
