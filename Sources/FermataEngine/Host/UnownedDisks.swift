@@ -36,10 +36,13 @@ struct UnownedDisks {
 
     /// A pair that can be merged while the machine runs; nil when there is none.
     ///
-    /// - Parameter left: the disks that are not to be merged.
-    func next(except left: Set<FilePath>) throws(EngineError) -> Pair? {
+    /// - Parameters:
+    ///   - left: the disks that are not to be merged.
+    ///   - known: what the lab's disks are needed for, by who has found that out just now.
+    func next(except left: Set<FilePath>, _ known: DiskReferences? = nil) throws(EngineError) -> Pair? {
         let record = try MachineRecord(reading: folder)
-        let references = try DiskReferences(of: folder.lab)
+        let references: DiskReferences
+        if let known { references = known } else { references = try DiskReferences(of: folder.lab) }
         for (disk, child) in references.unowned where !left.contains(disk) && isMine(disk, child, references) {
             let now = try index(of: child, record).flatMap { references.isLeafOfOne(child) ? $0 : nil }
             if isFree(now == nil ? disk : child, record) { return Pair(disk: disk, child: child, now: now) }

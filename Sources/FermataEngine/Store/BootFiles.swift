@@ -31,7 +31,12 @@ extension LabFolder {
         }
     }
 
-    private static func copy(_ source: PageFile, to target: PageFile) throws(EngineError) -> Digest {
+    /// The SHA-256 of a file's content.
+    static func digest(of path: FilePath) throws(EngineError) -> Digest {
+        try copy(PageFile(reading: path), to: nil)
+    }
+
+    private static func copy(_ source: PageFile, to target: PageFile?) throws(EngineError) -> Digest {
         let length = try source.length()
         let buffer = PageBuffer()
         try buffer.reserve(MemoryImage.chunk)
@@ -41,10 +46,10 @@ extension LabFolder {
             let bytes = unsafe buffer.bytes(min(MemoryImage.chunk, length - offset))
             try unsafe source.read(into: bytes, at: offset)
             unsafe hash.update(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)))
-            try unsafe target.write(UnsafeRawBufferPointer(bytes), at: offset)
+            try unsafe target?.write(UnsafeRawBufferPointer(bytes), at: offset)
             offset += bytes.count
         }
-        try target.synchronize()
+        try target?.synchronize()
         return hash.finish()
     }
 }

@@ -57,6 +57,13 @@ struct DiskReferences {
         }
     }
 
+    /// What chains that were read tell.
+    ///
+    /// - Parameter chains: of each disk of each configuration, from its leaf to its base.
+    init(chains: [(machine: MachineName, files: [FilePath])]) {
+        for chain in chains { add(chain.files, of: chain.machine) }
+    }
+
     private static func records(of lab: LabFolder) throws(EngineError) -> [MachineRecord] {
         var failures = 0
         while true {

@@ -43,6 +43,13 @@ enum FileSystem {
         return status
     }
 
+    /// The bytes that are free where a file lies; nil where nobody can tell.
+    static func availableSpace(at path: FilePath) -> UInt64? {
+        var status = statvfs()
+        guard unsafe path.withPlatformString({ unsafe statvfs($0, &status) }) == 0 else { return nil }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+
     /// Makes a private folder with its ancestors; one that exists stays as it is.
     static func create(_ path: FilePath) throws(EngineError) {
         if exists(path) { return }

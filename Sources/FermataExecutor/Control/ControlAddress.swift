@@ -87,6 +87,11 @@ final class ControlAddress: Sendable {
         return socket
     }
 
+    /// Whether there is a socket on which nobody listens.
+    var isStale: Bool {
+        if case .refused = try? attempt() { true } else { false }
+    }
+
     private enum Attempt {
         case connected(ControlSocket)
         /// There is a socket, on which nobody listens.

@@ -58,7 +58,12 @@ public struct DiskCheck: Hashable, Sendable {
         var backup: FilePath?
         if !repairs.isEmpty {
             backup = FilePath(tree.path(of: try DiskBackup.keep(repairs, of: location, in: tree)))
-            let journal = DiskJournal(.rewriting, of: location, steps: repairs)
+            let time = try reaching(tree.path(of: location)) { () throws(StorageError) in
+                try tree.open(location, access: .readOnly).status().modificationTime
+            }
+            // It reads as before, so its children's record of it stays true.
+            let journal = DiskJournal(
+                .rewriting, of: location, steps: repairs + [.modificationTime(file: location, time)])
             try journal.commit(in: tree)
             try journal.apply(in: tree)
         }

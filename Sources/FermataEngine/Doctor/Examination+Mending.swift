@@ -1,0 +1,36 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import SystemPackage
+import VirtualDisk
+
+/// What `--fix` does.
+extension Examination {
+    func mend(_ finding: Finding, _ fix: Finding.Fix) throws(EngineError) {
+        switch fix {
+        case .recover(let folder):
+            let lock = try FolderLock(folder.path, of: "machine '\(folder.name)'")
+            defer { withExtendedLifetime(lock) {} }
+            try Recovery(of: folder).run()
+        case .removeLeftovers: try lab.removeLeftovers()
+        case .remove:
+            let lock = try FolderLock(lab.path, of: "the lab \(lab.path)")
+            defer { withExtendedLifetime(lock) {} }
+            try FileSystem.remove(finding.path)
+        case .makePrivate:
+            guard unsafe finding.path.withPlatformString({ unsafe chmod($0, mode(of: finding.path) & 0o700) }) == 0
+            else {
+                throw EngineError(.system, "\(finding.path): \(Errno(rawValue: errno))")
+            }
+        case .repairDisk:
+            do { _ = try DiskCheck.repair(finding.path, beneath: lab.path) } catch {
+                throw EngineError(.damaged, "\(error)", underlying: error)
+            }
+        }
+    }
+
+    private func mode(of path: FilePath) -> mode_t {
+        FileSystem.status(of: path)?.st_mode ?? 0
+    }
+}
