@@ -54,7 +54,16 @@ extension PlanExecutor {
         case .revert:
             return .restore(try await held(name).revert())
         case .apply(let checkpoint, _):
-            return .restore(try await apply(checkpoint, to: held(name)))
+            let host = try held(name)
+            return .restore(try await host.apply(self.checkpoint(checkpoint, of: host)))
+        case .deleteCheckpoint(let checkpoint, _, let scope):
+            let host = try held(name)
+            let top = try await self.checkpoint(checkpoint, of: host)
+            let below = scope == .checkpoint ? [] : await host.files.tree.descendants(of: top).map(\.id)
+            try await host.delete((scope == .children ? [] : [top]) + below)
+        case .renameCheckpoint(let checkpoint, _, let new):
+            let host = try held(name)
+            try await host.change(self.checkpoint(checkpoint, of: host), name: new, notes: nil)
         case .change(_, let change):
             try await held(name).change(HardwareChange(change))
         case .attach(_, let disk):
@@ -91,12 +100,12 @@ extension PlanExecutor {
         }
     }
 
-    private func apply(_ name: CheckpointName, to host: MachineHost) async throws -> RestoreOutcome {
+    private func checkpoint(_ name: CheckpointName, of host: MachineHost) async throws -> GUID {
         let checkpoint = await host.files.tree.checkpoints.first { $0.name == name && !$0.isOrigin }
         guard let checkpoint else {
             throw RunError(.stale, "machine '\(host.folder.name)' has no checkpoint '\(name)'; plan again")
         }
-        return try await host.apply(checkpoint.id)
+        return checkpoint.id
     }
 
     private func run(
@@ -167,6 +176,8 @@ extension Operation {
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"
+        case .deleteCheckpoint: "DeleteCheckpoint"
+        case .renameCheckpoint: "RenameCheckpoint"
         case .change: "Change"
         case .attach: "Attach"
         case .detach: "Detach"

@@ -65,8 +65,33 @@ enum StepWords {
             let name = try checkpointName(given)
             try given.options.finish()
             return .apply(name, of: machine)
+        case "DeleteCheckpoint":
+            var given = try WordCall(call, takesValue: true)
+            let name = try checkpointName(given)
+            let scope = try given.options.take("scope").map(deletionScope) ?? .checkpoint
+            try given.options.finish()
+            return .deleteCheckpoint(name, of: machine, scope)
+        case "RenameCheckpoint":
+            var given = try WordCall(call, takesValue: true)
+            let name = try checkpointName(given)
+            guard let new = try given.options.take("to")?.text("a checkpoint's name") else {
+                throw WordError("'\(word.lua)' needs the new name: { to = \"name\" }")
+            }
+            try given.options.finish()
+            return .renameCheckpoint(name, of: machine, to: CheckpointName(new))
         default: return nil
         }
+    }
+
+    private static func deletionScope(_ given: Given) throws -> Action.DeletionScope {
+        let known = Action.DeletionScope.allCases.map(\.rawValue)
+        let text = try given.text("\"checkpoint\", \"subtree\" or \"children\"")
+        guard let scope = Action.DeletionScope(rawValue: text) else {
+            throw WordError(
+                "\(given.place): expected \"checkpoint\", \"subtree\" or \"children\", got "
+                    + "\"\(text.shortened(to: 60))\"\(WordError.hint(for: text, among: known))")
+        }
+        return scope
     }
 
     private static func checkpointName(_ given: WordCall) throws -> CheckpointName {

@@ -13,7 +13,8 @@ extension Action {
             case .waitForConsole(_, .plain(let text), _), .waitForConsole(_, .pattern(let text), _): text.utf8.count
             case .run(_, let command, let expect, _): command.textLength + expect.textLength
             case .checkpoint(let name, _, _, let notes): name.description.utf8.count + (notes?.utf8.count ?? 0)
-            case .apply(let name, _): name.description.utf8.count
+            case .renameCheckpoint(let name, _, let new): name.description.utf8.count + new.description.utf8.count
+            case .apply(let name, _), .deleteCheckpoint(let name, _, _): name.description.utf8.count
             case .change(_, let change): (change.arguments?.utf8.count ?? 0) + (change.notes?.utf8.count ?? 0)
             case .attach(_, let disk): disk.name.utf8.count
             case .detach(_, let disk): disk.utf8.count

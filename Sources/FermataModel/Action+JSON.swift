@@ -35,6 +35,12 @@ extension Action {
             members["notes"] = notes.map { .string($0) }
         case .apply(let name, _):
             members["checkpoint"] = .string(name.description)
+        case .deleteCheckpoint(let name, _, let scope):
+            members["checkpoint"] = .string(name.description)
+            if scope != .checkpoint { members["scope"] = .string(scope.rawValue) }
+        case .renameCheckpoint(let name, _, let new):
+            members["checkpoint"] = .string(name.description)
+            members["to"] = .string(new.description)
         case .change(_, let change): members.merge(change.jsonMembers) { $1 }
         case .attach(_, let disk):
             members["disk"] = .string(disk.name)
@@ -76,6 +82,8 @@ extension Action {
         "Checkpoint": ["checkpoint", "notes", "replace"],
         "Revert": [],
         "Apply": ["checkpoint"],
+        "DeleteCheckpoint": ["checkpoint", "scope"],
+        "RenameCheckpoint": ["checkpoint", "to"],
         "Change": ["arguments", "memory", "notes", "processors"],
         "Attach": ["disk", "format", "size"],
         "Detach": ["disk"],
@@ -106,6 +114,12 @@ extension Action {
                 notes: try reader.optionalString("notes"))
         case "Revert": self = .revert(try reader.optionalMachine())
         case "Apply": self = .apply(try reader.checkpoint(), of: try reader.optionalMachine())
+        case "DeleteCheckpoint":
+            self = .deleteCheckpoint(
+                try reader.checkpoint(), of: try reader.optionalMachine(), try reader.word("scope") ?? .checkpoint)
+        case "RenameCheckpoint":
+            self = .renameCheckpoint(
+                try reader.checkpoint(), of: try reader.optionalMachine(), to: CheckpointName(try reader.string("to")))
         case "Change": self = .change(try reader.machine(), try Change(reader))
         case "Attach":
             _ = try reader.required("size")

@@ -31,6 +31,10 @@ public enum Action: Hashable, Sendable {
     case revert(MachineName?)
     /// Makes now equal to a checkpoint; of one machine, or of the whole lab.
     case apply(CheckpointName, of: MachineName?)
+    /// Forgets a checkpoint, or what grew from it; of one machine, or of the whole lab.
+    case deleteCheckpoint(CheckpointName, of: MachineName?, DeletionScope)
+    /// Gives a checkpoint another name; of one machine, or of the whole lab.
+    case renameCheckpoint(CheckpointName, of: MachineName?, to: CheckpointName)
     /// Changes the hardware of a machine that is off, or the notes of any.
     case change(MachineName, Change)
     /// Gives a machine that is off one more disk, behind those that it has.
@@ -71,6 +75,16 @@ public enum Action: Hashable, Sendable {
         case turnOff
     }
 
+    /// What goes with a checkpoint that is deleted.
+    public enum DeletionScope: String, Hashable, Sendable, Codable, CaseIterable {
+        /// The checkpoint alone.
+        case checkpoint
+        /// The checkpoint and all that grew from it.
+        case subtree
+        /// All that grew from it, but not the checkpoint.
+        case children
+    }
+
     /// What is looked for on a console.
     public enum ConsoleText: Hashable, Sendable {
         /// The text itself.
@@ -104,6 +118,8 @@ public enum Action: Hashable, Sendable {
         case .checkpoint: "Checkpoint"
         case .revert: "Revert"
         case .apply: "Apply"
+        case .deleteCheckpoint: "DeleteCheckpoint"
+        case .renameCheckpoint: "RenameCheckpoint"
         case .change: "Change"
         case .attach: "Attach"
         case .detach: "Detach"
@@ -118,7 +134,9 @@ public enum Action: Hashable, Sendable {
             .run(let name, _, _, _), .type(let name, _), .change(let name, _), .attach(let name, _),
             .detach(let name, _):
             name
-        case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name): name
+        case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name),
+            .deleteCheckpoint(_, of: let name, _), .renameCheckpoint(_, of: let name, _):
+            name
         }
     }
 }

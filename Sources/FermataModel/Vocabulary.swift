@@ -132,6 +132,24 @@ public enum Vocabulary {
             summary: "Makes now equal to a checkpoint; the next checkpoint branches there.", subject: .machineOrLab,
             parameters: [.positional("name", "a checkpoint that this run has made")],
             swiftExample: "Apply(\"clean\", of: web)", luaExample: "web:apply \"clean\""),
+        Word(
+            swift: "DeleteCheckpoint", lua: "delete_checkpoint", group: .time,
+            summary: "Forgets a checkpoint; all others and now stay exactly as they were.", subject: .machineOrLab,
+            parameters: [
+                .positional("name", "a checkpoint that this run has made"),
+                .labelled("scope", "what goes: checkpoint, subtree, or children", unlessSaid: "checkpoint"),
+            ],
+            swiftExample: "DeleteCheckpoint(\"clean\", of: web, scope: .subtree)",
+            luaExample: "web:delete_checkpoint(\"clean\", { scope = \"subtree\" })"),
+        Word(
+            swift: "RenameCheckpoint", lua: "rename_checkpoint", group: .time,
+            summary: "Gives a checkpoint another name.", subject: .machineOrLab,
+            parameters: [
+                .positional("name", "a checkpoint that this run has made"),
+                .labelled("to", "its new name, unique in the machine", unlessSaid: nil),
+            ],
+            swiftExample: "RenameCheckpoint(\"clean\", of: web, to: \"fresh\")",
+            luaExample: "web:rename_checkpoint(\"clean\", { to = \"fresh\" })"),
     ]
 
     private static let guest: [Word] = [

@@ -66,6 +66,10 @@ extension Operation.Kind {
             target.map { Step(.revert(name)).members.merging(["to": .string($0.description)]) { $1 } }
                 ?? Step(.revert(name)).members
         case .apply(let checkpoint, let name): Step(.apply(checkpoint, of: name)).members
+        case .deleteCheckpoint(let checkpoint, let name, let scope):
+            Step(.deleteCheckpoint(checkpoint, of: name, scope)).members
+        case .renameCheckpoint(let checkpoint, let name, let new):
+            Step(.renameCheckpoint(checkpoint, of: name, to: new)).members
         case .change(let name, let change): Step(.change(name, change)).members
         case .attach(let name, let disk): Step(.attach(name, disk)).members
         case .detach(let name, let disk): Step(.detach(name, disk: disk)).members

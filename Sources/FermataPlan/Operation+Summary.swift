@@ -36,6 +36,10 @@ extension Operation {
         case .revert(let name, let target):
             "Revert \(name) to " + (target.map(\.quoted) ?? "its origin")
         case .apply(let checkpoint, let name): "Apply \(checkpoint.quoted) of \(name)"
+        case .deleteCheckpoint(let checkpoint, let name, let scope):
+            "DeleteCheckpoint \(checkpoint.quoted) of \(name)" + scope.summary
+        case .renameCheckpoint(let checkpoint, let name, let new):
+            "RenameCheckpoint \(checkpoint.quoted) of \(name) to \(new.quoted)"
         case .change(let name, let change): "Change \(name): \(change.summary)"
         case .attach(let name, let disk): "Attach \(name) \(disk.summary)"
         case .detach(let name, let disk): "Detach \(name) disk \(disk.quoted)"
@@ -63,6 +67,17 @@ extension MachineDefinition.Disk {
 extension Int {
     /// The number of processors in words.
     fileprivate var summary: String { self == 1 ? "1 processor" : "\(self) processors" }
+}
+
+extension Action.DeletionScope {
+    /// What goes besides the checkpoint, or instead of it.
+    fileprivate var summary: String {
+        switch self {
+        case .checkpoint: ""
+        case .subtree: " with all that grew from it"
+        case .children: ": all that grew from it"
+        }
+    }
 }
 
 extension Action.Change {

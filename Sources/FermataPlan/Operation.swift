@@ -123,6 +123,14 @@ public struct Operation: Hashable, Sendable {
         ///
         /// Needs: the checkpoint. Effect: the machine takes its power state, the next checkpoint branches there.
         case apply(CheckpointName, of: MachineName)
+        /// Forgets a checkpoint, or what grew from it.
+        ///
+        /// Needs: the checkpoint. Effect: all others and now stay as they were; those below hang from what is left.
+        case deleteCheckpoint(CheckpointName, of: MachineName, Action.DeletionScope)
+        /// Gives a checkpoint another name.
+        ///
+        /// Needs: the checkpoint, and none of the new name. Effect: none else.
+        case renameCheckpoint(CheckpointName, of: MachineName, to: CheckpointName)
         /// Changes a machine's hardware or notes.
         ///
         /// Needs: it is off, unless only its notes change. Effect: checkpoints keep the hardware of their time.
@@ -144,7 +152,8 @@ public struct Operation: Hashable, Sendable {
         case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
             .turnOff(let name), .pause(let name), .resume(let name), .save(let name), .reset(let name),
             .waitForReboot(let name, _), .waitForConsole(let name, _, _), .run(let name, _, _, _), .type(let name, _),
-            .revert(let name, _), .apply(_, of: let name), .change(let name, _), .attach(let name, _),
+            .revert(let name, _), .apply(_, of: let name), .deleteCheckpoint(_, of: let name, _),
+            .renameCheckpoint(_, of: let name, _), .change(let name, _), .attach(let name, _),
             .detach(let name, _):
             name
         case .checkpoint(let new): new.machine

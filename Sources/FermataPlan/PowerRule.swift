@@ -17,7 +17,8 @@ import FermataModel
 ///  WaitForReboot, Run, Type,
 ///  WaitForConsole                      -      running       -          -
 ///  Change, Attach, Detach           off         -          -         -
-///  Checkpoint, Change of notes      off       running    paused     saved
+///  Checkpoint, Change of notes,
+///  Delete- and RenameCheckpoint     off       running    paused     saved
 ///  Revert, Apply                    the state of the checkpoint
 /// ```
 struct PowerRule {
@@ -41,7 +42,7 @@ struct PowerRule {
             guard change.isOfHardware else { return nil }
             self.init("a machine that is off", [.off: .off])
         case .attach, .detach: self.init("a machine that is off", [.off: .off])
-        case .checkpoint, .revert, .apply: return nil
+        case .checkpoint, .revert, .apply, .deleteCheckpoint, .renameCheckpoint: return nil
         }
     }
 

@@ -53,7 +53,7 @@ struct Rehearsal {
         }
         let least = files.values.reduce(ByteSize(bytes: 0)) { $0.adding($1) }
         let most = machines.reduce(least) { sum, machine in
-            var memories = machine.moments.filter { !$0.isSuperseded && $0.states != [.off] }.map(\.hardware)
+            var memories = machine.moments.filter { !$0.isGone && $0.states != [.off] }.map(\.hardware)
             if machine.wasSaved || (atEnd == .saved && machine.mayRun) { memories.append(machine.hardware) }
             return memories.reduce(sum) { $0.adding(($1 ?? machine.start.definition).memory) }
         }
@@ -114,6 +114,12 @@ struct Rehearsal {
         case .apply(let checkpoint, _):
             apply(checkpoint, index, place, &findings)
             return .apply(checkpoint, of: name)
+        case .deleteCheckpoint(let checkpoint, _, let scope):
+            if !machines[index].delete(checkpoint, scope) { unknown(checkpoint, index, place, &findings) }
+            return .deleteCheckpoint(checkpoint, of: name, scope)
+        case .renameCheckpoint(let checkpoint, _, let new):
+            rename(checkpoint, to: new, index, place, &findings)
+            return .renameCheckpoint(checkpoint, of: name, to: new)
         case .change(_, let change):
             machines[index].change(change, at: place, &findings)
             return .change(name, change)
@@ -147,24 +153,44 @@ struct Rehearsal {
             findings.error(.invalidName, place, "checkpoint name \(name.quoted) \(problem)")
         }
         let old = machines[index].moment(named: name)
-        if let old, !replace {
-            let origin = old.place.at.map { ", made at \($0)" } ?? old.place.step.map { ", made by step \($0)" } ?? ""
-            findings.error(
-                .duplicateCheckpoint, place,
-                "machine \(machines[index].name.quoted) has a checkpoint \(name.quoted) already\(origin)",
-                suggestion: "choose another name, or say replace")
-        }
+        if let old, !replace { duplicate(of: old, index, place, "choose another name, or say replace", &findings) }
         machines[index].hold(name, at: place)
         return old != nil
+    }
+
+    private func duplicate(
+        of old: RehearsedMachine.Moment, _ index: Int, _ place: Place, _ suggestion: String, _ findings: inout Findings
+    ) {
+        let origin = old.place.at.map { ", made at \($0)" } ?? old.place.step.map { ", made by step \($0)" } ?? ""
+        findings.error(
+            .duplicateCheckpoint, place,
+            "machine \(machines[index].name.quoted) has a checkpoint \(old.name?.quoted ?? "") already\(origin)",
+            suggestion: suggestion)
+    }
+
+    private mutating func rename(
+        _ name: CheckpointName, to new: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings
+    ) {
+        if let problem = new.problem {
+            findings.error(.invalidName, place, "checkpoint name \(new.quoted) \(problem)")
+        }
+        if let old = machines[index].moment(named: new), new != name {
+            duplicate(of: old, index, place, "choose another name", &findings)
+        }
+        if !machines[index].rename(name, to: new) { unknown(name, index, place, &findings) }
+    }
+
+    private func unknown(_ name: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings) {
+        let machine = machines[index]
+        findings.error(
+            .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
+            suggestion: hint(for: name, of: machine, after: place))
     }
 
     private mutating func apply(_ name: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings) {
         defer { machines[index].since = place.at }
         if machines[index].apply(name) { return }
-        let machine = machines[index]
-        findings.error(
-            .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
-            suggestion: hint(for: name, of: machine, after: place))
+        unknown(name, index, place, &findings)
         machines[index].states = Set(MachineState.allCases)
         machines[index].hardware = nil
     }

@@ -23,7 +23,7 @@ struct RehearsedMachine {
     /// A held moment of a machine.
     struct Moment {
         /// Its name; nil for the origin.
-        let name: CheckpointName?
+        var name: CheckpointName?
         let parent: Int?
         /// Every state in which the machine may have been then, and will be after an apply.
         let states: Set<MachineState>
@@ -32,8 +32,8 @@ struct RehearsedMachine {
         /// The step that made it.
         let place: Place
         var isApplied: Bool = false
-        /// Whether a later one of its name has taken its place.
-        var isSuperseded: Bool = false
+        /// Whether it was deleted, or a later one of its name has taken its place.
+        var isGone: Bool = false
     }
 
     init(_ start: MachineStart) {
@@ -49,7 +49,7 @@ struct RehearsedMachine {
 
     /// The names that can be applied at this point, in the order in which they were made.
     var names: [CheckpointName] {
-        moments.filter { !$0.isSuperseded }.compactMap(\.name)
+        moments.filter { !$0.isGone }.compactMap(\.name)
     }
 
     /// The moment that a name stands for at this point.
@@ -60,16 +60,42 @@ struct RehearsedMachine {
     /// The nearest moment that is left, from one upward.
     private func standing(_ index: Int?) -> Int? {
         var current = index
-        while let candidate = current, moments[candidate].isSuperseded { current = moments[candidate].parent }
+        while let candidate = current, moments[candidate].isGone { current = moments[candidate].parent }
         return current
     }
 
     /// Holds this moment; one of the same name is superseded.
     mutating func hold(_ name: CheckpointName, at place: Place) {
-        if let old = named[name] { moments[old].isSuperseded = true }
+        if let old = named[name] { moments[old].isGone = true }
         named[name] = moments.count
         moments.append(Moment(name: name, parent: now, states: states, hardware: hardware, place: place))
         now = moments.count - 1
+    }
+
+    /// Forgets the moment of a name, or those below it; false when there is none.
+    mutating func delete(_ name: CheckpointName, _ scope: Action.DeletionScope) -> Bool {
+        guard let top = named[name] else { return false }
+        var gone: Set<Int> = [top]
+        if scope != .checkpoint {
+            // Each was made after that from which it grew.
+            for index in moments.indices.dropFirst(top + 1) where !moments[index].isGone {
+                if let parent = standing(moments[index].parent), gone.contains(parent) { gone.insert(index) }
+            }
+        }
+        if scope == .children { gone.remove(top) }
+        for index in gone {
+            moments[index].isGone = true
+            if let name = moments[index].name { named[name] = nil }
+        }
+        return true
+    }
+
+    /// Gives the moment of a name another one; false when there is none.
+    mutating func rename(_ name: CheckpointName, to new: CheckpointName) -> Bool {
+        guard let index = named.removeValue(forKey: name) else { return false }
+        moments[index].name = new
+        named[new] = index
+        return true
     }
 
     /// Makes now equal to the moment of a name; false when there is none.
@@ -113,7 +139,7 @@ struct RehearsedMachine {
         }
         var places: [Int: Int] = [:]
         for (index, moment) in moments.enumerated() {
-            guard let name = moment.name, !moment.isSuperseded else { continue }
+            guard let name = moment.name, !moment.isGone else { continue }
             places[index] = tree.checkpoints.count
             tree.checkpoints.append(
                 PlannedTree.Checkpoint(

@@ -24,12 +24,17 @@ struct StartingOver {
         return definitions.map { start(of: $0, making: made[$0.name] ?? [:], &findings) }
     }
 
-    /// For each machine the names of the checkpoints that the recipe makes, with the first step that does.
+    /// For each machine the names that the recipe gives to checkpoints, with the first step that does.
     private func namesMade(by definitions: [MachineDefinition]) -> [MachineName: [CheckpointName: Place]] {
         let only = definitions.count == 1 ? definitions.first?.name : nil
         var made: [MachineName: [CheckpointName: Place]] = [:]
         for (index, step) in recipe.steps.enumerated() {
-            guard case .checkpoint(let name, let of, _, _) = step.action, let machine = of ?? only else { continue }
+            let name: CheckpointName
+            switch step.action {
+            case .checkpoint(let new, _, _, _), .renameCheckpoint(_, _, let new): name = new
+            default: continue
+            }
+            guard let machine = step.action.machine ?? only else { continue }
             if made[machine]?[name] == nil { made[machine, default: [:]][name] = Place(at: step.at, step: index + 1) }
         }
         return made

@@ -12,7 +12,9 @@ struct TextCheck {
 
     func check(_ action: Action, _ findings: inout Findings) {
         switch action {
-        case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply, .attach, .detach: break
+        case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply, .deleteCheckpoint, .renameCheckpoint,
+            .attach, .detach:
+            break
         case .shutDown(_, let within, _), .waitForReboot(_, let within): check(within, &findings)
         case .waitForConsole(_, let text, let within):
             check(text, &findings)

@@ -12,10 +12,13 @@ import Testing
             "of", "file", "line", "name", "command", "text",
         ])
 
-    /// A call that is right but for what is added to its options.
-    private func call(_ word: Word, on receiver: String, options: String) -> String {
+    /// A call that is right but for one option, if one is given.
+    private func call(_ word: Word, on receiver: String, _ option: (key: String, value: String)? = nil) -> String {
         let needsValue = word.parameters.contains { $0.label == nil }
-        return "\(receiver)\(word.lua)(\(needsValue ? "'x', " : ""){ \(options) })"
+        var options = word.parameters.filter { $0.unlessSaid == nil }.compactMap(\.luaKey)
+            .filter { $0 != option?.key }.map { "\($0) = \($0 == "size" ? "'1M'" : "'y'")" }
+        if let option { options.append("\(option.key) = \(option.value)") }
+        return "\(receiver)\(word.lua)(\(needsValue ? "'x', " : ""){ \(options.joined(separator: ", ")) })"
     }
 
     @Test(arguments: Vocabulary.steps) func `a step takes the options of the table and no others`(word: Word) throws {
@@ -23,7 +26,7 @@ import Testing
         for receiver in word.subject == .machineOrLab ? ["web:", ""] : ["web:"] {
             for key in Self.keys.sorted() {
                 // A function is no value of any option, so that a known one is refused for its value.
-                let error = try mistake(call(word, on: receiver, options: "\(key) = print"))
+                let error = try mistake(call(word, on: receiver, (key, "print")))
                 let expected = known.contains(key) ? "bad option '\(key)' of" : "unknown option '\(key)' of"
                 #expect(error.message.hasPrefix("\(expected) '\(word.lua)'"), "\(error.message)")
             }
@@ -40,7 +43,7 @@ import Testing
 
     @Test(arguments: Vocabulary.steps) func `a step stands without a machine where the table says so`(word: Word) throws
     {
-        let script = call(word, on: "", options: "")
+        let script = call(word, on: "")
         guard word.lua != "type" else {
             // Without a machine it is Lua's own function.
             #expect(try recorded("assert(type('x') == 'string')").steps.isEmpty)

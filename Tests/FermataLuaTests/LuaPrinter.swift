@@ -77,6 +77,11 @@ struct LuaPrinter {
             if replace || coin() { options.append("replace = \(replace)") }
             return call(text(name.description), options)
         case .apply(let name, of: _): return call(text(name.description), [])
+        case .deleteCheckpoint(let name, of: _, let scope):
+            let isSaid = scope != .checkpoint || coin()
+            return call(text(name.description), isSaid ? ["scope = \(text(scope.rawValue))"] : [])
+        case .renameCheckpoint(let name, of: _, let new):
+            return call(text(name.description), ["to = \(text(new.description))"])
         case .change(_, let change): return self.change(change)
         case .attach(_, let disk):
             var options = ["size = \(size(disk.size))"]

@@ -55,8 +55,13 @@ struct RandomRecipe {
     }
 
     private mutating func moment(of machine: MachineName?) -> Action {
-        switch Int.random(in: 0..<3, using: &generator) {
+        switch Int.random(in: 0..<5, using: &generator) {
         case 0: .revert(machine)
+        case 2:
+            .deleteCheckpoint(
+                CheckpointName(text()), of: machine,
+                Action.DeletionScope.allCases.randomElement(using: &generator) ?? .checkpoint)
+        case 3: .renameCheckpoint(CheckpointName(text()), of: machine, to: CheckpointName(text()))
         case 1: .apply(CheckpointName(text()), of: machine)
         default: .checkpoint(CheckpointName(text()), of: machine, replace: coin(), notes: maybe { $0.text() })
         }

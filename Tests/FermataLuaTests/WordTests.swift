@@ -38,6 +38,8 @@ import struct FermataModel.Expectation
         "Checkpoint": Checkpoint("clean", of: web, notes: "freshly booted").parts,
         "Revert": Revert(web).parts,
         "Apply": Apply("clean", of: web).parts,
+        "DeleteCheckpoint": DeleteCheckpoint("clean", of: web, scope: .subtree).parts,
+        "RenameCheckpoint": RenameCheckpoint("clean", of: web, to: "fresh").parts,
         "Run": Run(web, "cat index.html", expect: .output(contains: "hello")).parts,
         "WaitForConsole": WaitForConsole(web, "ready", within: .seconds(60)).parts,
         "Type": Type(web, "root\n").parts,
@@ -84,6 +86,11 @@ import struct FermataModel.Expectation
         Pair(#"apply "clean""#, Apply("clean")),
         Pair(#"web:apply("clean", nil)"#, Apply("clean", of: web)),
         Pair(#"web:apply { "clean" }"#, Apply("clean", of: web)),
+        Pair(#"delete_checkpoint "clean""#, DeleteCheckpoint("clean")),
+        Pair(
+            #"web:delete_checkpoint { "clean", scope = "children" }"#,
+            DeleteCheckpoint("clean", of: web, scope: .children)),
+        Pair(#"rename_checkpoint("clean", { to = "fresh" })"#, RenameCheckpoint("clean", to: "fresh")),
         Pair("web:change()", Change(web)),
         Pair(
             #"web:change { memory = "512M", processors = 2, arguments = "quiet" }"#,

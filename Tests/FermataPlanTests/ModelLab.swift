@@ -100,6 +100,22 @@ struct ModelLab {
                 machine.state = held[target.id]
             }
             disks[name] = machines[name]?.tree.now.flatMap { heldDisks[$0] }
+        case .deleteCheckpoint(let checkpoint, let name, let scope):
+            try self.change(name) { machine in
+                let top = try only(checkpoint, in: machine.tree)
+                let below = scope == .checkpoint ? [] : machine.tree.descendants(of: top).map(\.id)
+                for id in (scope == .children ? [] : [top]) + below { remove(id, from: &machine.tree) }
+            }
+        case .renameCheckpoint(let checkpoint, let name, let new):
+            try self.change(name) { machine in
+                let id = try only(checkpoint, in: machine.tree)
+                try require(
+                    !machine.tree.checkpoints.contains { $0.name == new && $0.id != id && !$0.isOrigin },
+                    "the name is taken")
+                for index in machine.tree.checkpoints.indices where machine.tree.checkpoints[index].id == id {
+                    machine.tree.checkpoints[index].name = new
+                }
+            }
         case .change(let name, let change):
             if change.isOfHardware { try switchPower(of: name, from: [.off], to: nil) }
         case .attach(let name, let disk):
@@ -160,6 +176,15 @@ private func hasNoPower(_ machine: Inventory.Machine) -> Bool {
 
 private func require(_ condition: Bool, _ message: String) throws {
     if !condition { throw ModelLab.Refusal(description: message) }
+}
+
+/// The one checkpoint of a name.
+private func only(_ name: CheckpointName, in tree: CheckpointTree) throws -> GUID {
+    let found = tree.checkpoints.filter { $0.name == name && !$0.isOrigin }
+    guard let only = found.first, found.count == 1 else {
+        throw ModelLab.Refusal(description: "\(found.count) checkpoints of that name")
+    }
+    return only.id
 }
 
 /// Forgets a checkpoint; what grew from it grows from its parent.

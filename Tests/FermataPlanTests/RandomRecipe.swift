@@ -43,7 +43,7 @@ struct RandomRecipe {
         let machine = generator.pick(machines, or: "a")
         let named: MachineName? = generator.chance(80) ? machine : nil
         let name = generator.pick(RandomRecipe.names, or: "one")
-        switch Int.random(in: 0..<19, using: &generator) {
+        switch Int.random(in: 0..<21, using: &generator) {
         case 9: return .pause(machine)
         case 10: return .resume(machine)
         case 11: return .save(machine)
@@ -54,6 +54,9 @@ struct RandomRecipe {
         case 16: return .change(machine, .init(notes: "x"))
         case 17: return .attach(machine, .init(name: disk(), size: .mebibytes(1)))
         case 18: return .detach(machine, disk: disk())
+        case 19:
+            return .deleteCheckpoint(name, of: named, generator.pick(Action.DeletionScope.allCases, or: .checkpoint))
+        case 20: return .renameCheckpoint(name, of: named, to: generator.pick(RandomRecipe.names, or: "one"))
         case 0: return .start(machine)
         case 1: return .shutDown(machine, within: .seconds(1), orElse: .fail)
         case 2: return .turnOff(machine)
@@ -123,7 +126,7 @@ struct RandomRecipe {
 
     private mutating func wildAction() -> Action {
         let within = TimeSpan.milliseconds(number())
-        switch Int.random(in: 0..<17, using: &generator) {
+        switch Int.random(in: 0..<19, using: &generator) {
         case 8: return .pause(machine())
         case 9: return .resume(machine())
         case 10: return .save(machine())
@@ -140,6 +143,10 @@ struct RandomRecipe {
             let format = generator.pick(MachineDefinition.Disk.Format.allCases, or: .vhd)
             return .attach(machine(), .init(name: text(), size: ByteSize(bytes: number()), format: format))
         case 16: return .detach(machine(), disk: text())
+        case 17:
+            let scope = generator.pick(Action.DeletionScope.allCases, or: .checkpoint)
+            return .deleteCheckpoint(checkpoint(), of: maybe { $0.machine() }, scope)
+        case 18: return .renameCheckpoint(checkpoint(), of: maybe { $0.machine() }, to: checkpoint())
         case 0: return .start(machine())
         case 1: return .shutDown(machine(), within: within, orElse: generator.chance(50) ? .fail : .turnOff)
         case 2: return .turnOff(machine())

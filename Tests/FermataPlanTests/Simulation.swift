@@ -5,23 +5,52 @@ import FermataModel
 
 /// A second opinion on recipes: it does each step with letters and dictionaries and stops at the first mistake.
 struct Simulation {
+    private struct Moment {
+        /// nil for the origin.
+        var name: CheckpointName?
+        /// That from which it grew; what is left of its ancestors once that is gone.
+        var parent: Int
+        var power: Character
+        var disks: [String]
+    }
+
     private struct Machine {
         /// `o` off, `r` running, `p` paused, `s` saved.
         var power: Character = "o"
-        /// The state of each checkpoint; the origin has no name.
-        var checkpoints: [CheckpointName?: Character] = [nil: "o"]
-        /// The checkpoint to which a revert goes.
-        ///
-        /// One that was replaced stands for the one that replaced it, since
-        /// now is always the last one made or applied.
-        var parent: CheckpointName?
-        /// The disks now, and those of each checkpoint.
         var disks: [String]
-        var heldDisks: [CheckpointName?: [String]]
+        /// The first is the origin, its own parent.
+        var moments: [Int: Moment]
+        var now = 0
+        private var count = 1
 
         init(_ disks: [String]) {
             self.disks = disks
-            heldDisks = [nil: disks]
+            moments = [0: Moment(name: nil, parent: 0, power: "o", disks: disks)]
+        }
+
+        func find(_ name: CheckpointName) -> Int? { moments.first { $0.value.name == name }?.key }
+
+        func isBelow(_ top: Int, _ moment: Int) -> Bool {
+            guard moment != 0, let parent = moments[moment]?.parent else { return false }
+            return parent == top || isBelow(top, parent)
+        }
+
+        mutating func hold(_ name: CheckpointName) {
+            moments[count] = Moment(name: name, parent: now, power: power, disks: disks)
+            now = count
+            count += 1
+        }
+
+        mutating func forget(_ moment: Int) {
+            guard let parent = moments.removeValue(forKey: moment)?.parent else { return }
+            for (other, value) in moments where value.parent == moment { moments[other]?.parent = parent }
+            if now == moment { now = parent }
+        }
+
+        mutating func take(_ moment: Int) {
+            power = moments[moment]?.power ?? "o"
+            disks = moments[moment]?.disks ?? []
+            now = moment
         }
     }
 
@@ -67,18 +96,22 @@ struct Simulation {
         case .run, .waitForConsole, .waitForReboot, .type:
             if machine.power != "r" { return false }
         case .checkpoint(let name, _, let replace, _):
-            if machine.checkpoints[name] != nil, !replace { return false }
-            machine.checkpoints[name] = machine.power
-            machine.heldDisks[name] = machine.disks
-            machine.parent = name
+            let old = machine.find(name)
+            if old != nil, !replace { return false }
+            machine.hold(name)
+            if let old { machine.forget(old) }
         case .revert:
-            machine.power = machine.checkpoints[machine.parent] ?? "o"
-            machine.disks = machine.heldDisks[machine.parent] ?? []
+            machine.take(machine.now)
         case .apply(let name, _):
-            guard let power = machine.checkpoints[name] else { return false }
-            machine.power = power
-            machine.disks = machine.heldDisks[name] ?? []
-            machine.parent = name
+            guard let moment = machine.find(name) else { return false }
+            machine.take(moment)
+        case .deleteCheckpoint(let name, _, let scope):
+            guard let top = machine.find(name) else { return false }
+            let below = scope == .checkpoint ? [] : machine.moments.keys.filter { machine.isBelow(top, $0) }
+            for moment in (scope == .children ? [] : [top]) + below { machine.forget(moment) }
+        case .renameCheckpoint(let name, _, let new):
+            guard let moment = machine.find(name), machine.find(new) ?? moment == moment else { return false }
+            machine.moments[moment]?.name = new
         case .change(_, let change):
             if change.isOfHardware, machine.power != "o" { return false }
         case .attach(_, let disk):

@@ -24,6 +24,8 @@ import struct FermataModel.Expectation
         .checkpoint("a", of: "web", replace: true, notes: "b"),
         .revert("web"),
         .apply("a", of: "web"),
+        .deleteCheckpoint("a", of: "web", .subtree),
+        .renameCheckpoint("a", of: "web", to: "b"),
         .change("web", .init(memory: .mebibytes(1), processors: 2, arguments: "a", notes: "b")),
         .attach("web", .init(name: "a", size: .mebibytes(1), format: .vhdx)),
         .detach("web", disk: "a"),
@@ -46,14 +48,16 @@ import struct FermataModel.Expectation
         case .checkpoint: 11
         case .revert: 12
         case .apply: 13
-        case .change: 14
-        case .attach: 15
-        case .detach: 16
+        case .deleteCheckpoint: 14
+        case .renameCheckpoint: 15
+        case .change: 16
+        case .attach: 17
+        case .detach: 18
         }
     }
 
     @Test func `the words that are steps are the cases of Action`() {
-        #expect(VocabularyTests.actions.map(place) == Array(0...16))
+        #expect(VocabularyTests.actions.map(place) == Array(0...18))
         #expect(Set(Vocabulary.steps.map(\.swift)) == Set(VocabularyTests.actions.map(\.word)))
         #expect(Set(Vocabulary.words.map(\.swift)).count == Vocabulary.words.count)
     }
