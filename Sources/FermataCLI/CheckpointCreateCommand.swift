@@ -18,8 +18,9 @@ struct CheckpointCreateCommand: AsyncParsableCommand {
     @Argument(help: "The checkpoint's name, unique for the machine.")
     var checkpoint: String
 
-    @Option(help: "What it is: standard, with the memory of a machine that is on.")
-    var kind: String = CheckpointTree.Checkpoint.Kind.standard.rawValue
+    @Option(
+        help: "standard, with the memory of a machine that is on; or disk-only, its disks as a power cut leaves them.")
+    var kind: CheckpointTree.Checkpoint.Kind = .standard
 
     @Option(help: ArgumentHelp("What is to be remembered of it.", valueName: "text"))
     var notes: String?
@@ -27,18 +28,13 @@ struct CheckpointCreateCommand: AsyncParsableCommand {
     @Flag(help: "Replace a checkpoint of that name.")
     var replace: Bool = false
 
-    func validate() throws {
-        guard kind != CheckpointTree.Checkpoint.Kind.standard.rawValue else { return }
-        throw ValidationError("--kind is '\(kind)'; only 'standard' can be made")
-    }
-
     func run() async throws {
         let name = CheckpointName(checkpoint)
         if let problem = name.problem {
             throw ProgramFailure(
                 "the checkpoint name '\(checkpoint.shortened(to: 100))' \(problem)", exitCode: ProgramFailure.wrongUse)
         }
-        let request = CheckpointRequest(name: name, notes: notes, replaces: replace)
+        let request = CheckpointRequest(name: name, notes: notes, replaces: replace, kind: kind)
         let outcome = try await action.act { try await $0.control.checkpoint(request) }
         guard case .object(let members) = outcome.jsonValue else { return }
         try action.reading.printOnlyJSON("fermata-checkpoint-outcome", members)

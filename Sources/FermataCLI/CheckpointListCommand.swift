@@ -23,7 +23,7 @@ struct CheckpointListCommand: AsyncParsableCommand {
         let rows = tree.checkpoints.map { checkpoint in
             [
                 checkpoint.id == tree.now ? "*" : " ", checkpoint.name.description, checkpoint.timeForPeople,
-                checkpoint.hasMemory ? "memory" : "", checkpoint.notes?.shortened(to: 100) ?? "",
+                checkpoint.contents ?? "", checkpoint.notes?.shortened(to: 100) ?? "",
             ]
         }
         try reading.print(CheckpointTreeCommand.format, record.treeMembers, text: table(rows))

@@ -11,3 +11,5 @@ enum CheckpointPolicy: String, ExpressibleByArgument {
 }
 
 extension ClockPolicy: ExpressibleByArgument {}
+
+extension CheckpointTree.Checkpoint.Kind: ExpressibleByArgument {}

@@ -78,7 +78,7 @@ final class QEMUMachine: VirtualMachine {
     // MARK: Power
 
     /// One in the stop and one in the save of the devices, as counted on QEMU 7.2; other versions are not trusted to.
-    var ownFlushes: Int { traits.hypervisor.hasPrefix("QEMU 7.2") ? 2 : 0 }
+    var ownFlushes: (inStop: Int, inSave: Int) { traits.hypervisor.hasPrefix("QEMU 7.2") ? (1, 1) : (0, 0) }
 
     func stop() async throws -> HypervisorTime {
         // A machine that stands already says nothing more.

@@ -128,7 +128,7 @@ import Testing
         ["vm", "create", "x", "--initrd", "initrd"], ["vm", "create"], ["vm", "start"], ["vm", "start", "wbe"],
         ["vm", "shut-down", "web", "--within", "soon"], ["vm", "delete", "wbe", "--discard"],
         ["checkpoint", "create", "web", "a/b"], ["checkpoint", "create", "web", ""],
-        ["checkpoint", "create", "web", "x", "--kind", "production"], ["checkpoint", "create", "wbe", "x"],
+        ["checkpoint", "create", "web", "x", "--kind", "whole"], ["checkpoint", "create", "wbe", "x"],
         ["checkpoint", "apply", "web", "nothing", "--discard"], ["checkpoint", "revert", "web", "--discard"],
         ["checkpoint", "revert", "web", "--checkpoint-first", "a/b"],
     ])

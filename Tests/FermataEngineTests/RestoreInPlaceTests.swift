@@ -95,7 +95,7 @@ private struct LateMachine: VirtualMachine {
     let change: LateChange
 
     var isHeld: Bool { machine.isHeld }
-    var ownFlushes: Int { machine.ownFlushes }
+    var ownFlushes: (inStop: Int, inSave: Int) { machine.ownFlushes }
     var traits: MachineTraits { machine.traits }
     var events: AsyncStream<VirtualMachineEvent> { machine.events }
     var console: ByteChannel { machine.console }

@@ -134,10 +134,14 @@ final class TreeModel {
     func checkpoint(named name: String? = nil) async throws -> String {
         let name = name ?? "c\(random.next())"
         let notes = random.chance(30) ? "notes of \(name)" : nil
-        let id = try await host.checkpoint(CheckpointRequest(name: CheckpointName(name), notes: notes)).id
-        nodes[id] = Node(name: name, notes: notes, moment: now, ancestors: ancestors)
+        let isDiskOnly = random.chance(30)
+        let request = CheckpointRequest(
+            name: CheckpointName(name), notes: notes, kind: isDiskOnly ? .diskOnly : .standard)
+        let id = try await host.checkpoint(request).id
+        let moment = isDiskOnly ? Moment(disks: now.disks, word: nil, state: .off) : now
+        nodes[id] = Node(name: name, notes: notes, moment: moment, ancestors: ancestors)
         ancestors = [id] + ancestors
-        return "checkpoint \(name) \(id) \(now.state)"
+        return "checkpoint \(name) \(id) \(now.state)\(isDiskOnly ? ", disk-only" : "")"
     }
 
     func apply(_ id: GUID) async throws -> String {

@@ -130,7 +130,7 @@ public final class SimulatedMachine: VirtualMachine {
     }
 
     /// None: a simulated machine flushes nothing by itself.
-    public var ownFlushes: Int { 0 }
+    public var ownFlushes: (inStop: Int, inSave: Int) { (0, 0) }
 
     /// Nothing: the channel has room for all that the guest says.
     public func holdsAgentOutput() async throws -> Bool { false }

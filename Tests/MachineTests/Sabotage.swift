@@ -44,7 +44,7 @@ private struct SabotagedMachine: VirtualMachine {
 
     var traits: MachineTraits { machine.traits }
     var isHeld: Bool { machine.isHeld }
-    var ownFlushes: Int { machine.ownFlushes }
+    var ownFlushes: (inStop: Int, inSave: Int) { machine.ownFlushes }
     var events: AsyncStream<VirtualMachineEvent> { machine.events }
     var console: ByteChannel { machine.console }
     var agent: ByteChannel { machine.agent }

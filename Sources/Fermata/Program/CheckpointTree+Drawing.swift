@@ -27,7 +27,12 @@ extension CheckpointTree {
 
 extension CheckpointTree.Checkpoint {
     fileprivate var label: String {
-        "\(name.description.shortened(to: 100))\(hasMemory ? " (memory)" : "")  \(timeForPeople)"
+        "\(name.description.shortened(to: 100))\(contents.map { " (\($0))" } ?? "")  \(timeForPeople)"
+    }
+
+    /// What is to be told of how much it holds: `memory`, or `disk-only` where that was asked for.
+    package var contents: String? {
+        hasMemory ? "memory" : kind == .diskOnly ? kind.rawValue : nil
     }
 
     /// When it was made, in UTC to the second.

@@ -20,13 +20,16 @@ public struct CheckpointRequest: Hashable, Sendable {
     public var replaces: Bool
     /// Whether it is the disk-only checkpoint before a recipe's first start.
     public var isOrigin: Bool
+    /// How much of the machine it is to hold; an origin is disk-only.
+    public var kind: CheckpointTree.Checkpoint.Kind
 
     /// Makes a request.
     public init(
         name: CheckpointName, notes: String? = nil, owner: RecipeOwnership? = nil, replaces: Bool = false,
-        isOrigin: Bool = false
+        isOrigin: Bool = false, kind: CheckpointTree.Checkpoint.Kind = .standard
     ) {
         self.name = name
+        self.kind = isOrigin ? .diskOnly : kind
         self.notes = notes
         self.owner = owner
         self.replaces = replaces
@@ -56,6 +59,8 @@ public struct CheckpointOutcome: Hashable, Sendable {
 
 extension MachineHost {
     /// Holds this moment of the machine: its configuration, its disks, and unless it is off its memory and devices.
+    ///
+    /// A disk-only checkpoint leaves out memory and devices: its disks are what a power cut at that moment leaves.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
         guard request.replaces else { return try await take(request) }
         return try await withoutMerging { host in try await host.take(request) }
@@ -70,7 +75,7 @@ extension MachineHost {
             var pause: Int64 = 0
             if let machine = host.running {
                 pause = try await host.checkpoint(id, request, of: machine, superseding: superseded)
-            } else if host.record.now.saved != nil {
+            } else if host.record.now.saved != nil, request.kind != .diskOnly {
                 try host.checkpointWhileSaved(id, request, superseding: superseded)
             } else {
                 try host.checkpointWhileOff(id, request, superseding: superseded)
@@ -87,6 +92,12 @@ extension MachineHost {
     private func superseded(by request: CheckpointRequest) throws(EngineError) -> GUID? {
         if let problem = request.name.problem {
             throw EngineError(.wrongState, "the checkpoint name '\(request.name)' \(problem)")
+        }
+        guard request.kind != .production else {
+            throw EngineError(
+                .wrongState,
+                "a production checkpoint needs an agent that brings the guest's disks to rest, and machine "
+                    + "'\(folder.name)' has none; make a standard or a disk-only one")
         }
         // The origin is no checkpoint that anybody asked for.
         guard record.now.allowsCheckpoints || request.isOrigin else {
@@ -106,10 +117,12 @@ extension MachineHost {
         return same.id
     }
 
+    /// A checkpoint of a machine without a process; one that is saved stays so, and keeps its memory to itself.
     private func checkpointWhileOff(
         _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?
     ) throws(EngineError) {
-        let before = record.now
+        var before = record.now
+        before.saved = nil
         try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
         try commit(id, request, before, state: .off, superseding: superseded)
     }
@@ -148,8 +161,7 @@ extension MachineHost {
         configuration.owner = request.owner
         configuration.created = Int64(Date().timeIntervalSince1970 * 1000)
         configuration.checkpoint = Configuration.Checkpoint(
-            kind: request.isOrigin ? .diskOnly : .standard, state: state, moment: moment, isOrigin: request.isOrigin,
-            supersedes: superseded)
+            kind: request.kind, state: state, moment: moment, isOrigin: request.isOrigin, supersedes: superseded)
         try FileSystem.create(folder.memoryFolder(id))
         do throws(EngineError) {
             try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
@@ -182,13 +194,14 @@ extension MachineHost {
         _ id: GUID, _ request: CheckpointRequest, of machine: RunningMachine, superseding superseded: GUID?
     ) async throws -> Int64 {
         let before = record.now
-        let state = self.state
+        let holdsMemory = request.kind != .diskOnly
+        let state = holdsMemory ? self.state : .off
         let children = try DiskFiles.createChildren(of: before, in: folder)
         try beginWriting(to: children, behind: id)
         let moment: Moment
         do {
             let extended = try zip(machine.chains, children).map { try $0.extended(byChildAt: FilePath($1.path)) }
-            moment = try await hold(machine, id: id, extended: extended)
+            moment = try await hold(machine, extended: extended, holdsMemory: holdsMemory)
         } catch {
             // Nothing was swapped: now goes on with the disks that it had.
             try? commitNow(before, fault: .configurationCommit)
@@ -200,7 +213,9 @@ extension MachineHost {
         try moment.seal(machine.chains)
         FaultPoint.sealed.reach()
         do throws(EngineError) {
-            try write(moment.captured, id, to: folder.memory(ofCheckpoint: id), of: machine, disks: before.disks)
+            if let captured = moment.captured {
+                try write(captured, id, to: folder.memory(ofCheckpoint: id), of: machine, disks: before.disks)
+            }
             FaultPoint.memoryWritten.reach()
             try commit(id, request, before, state: state, superseding: superseded)
         } catch {
@@ -208,16 +223,19 @@ extension MachineHost {
             if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(folder.memoryFolder(id)) }
             throw error
         }
-        running?.captured.insert(id)
+        if holdsMemory { running?.captured.insert(id) }
         return moment.pause
     }
 
-    /// The pause: stop, device state, changed pages, disks swapped, continue.
-    private func hold(_ machine: RunningMachine, id: GUID, extended: [DiskChain]) async throws -> Moment {
+    /// The pause: stop, device state and changed pages if they are wanted, disks swapped, continue.
+    private func hold(_ machine: RunningMachine, extended: [DiskChain], holdsMemory: Bool) async throws -> Moment {
         let process = machine.process
-        // Memory for the pages is touched before the pause; what changes until then finds room in the reserve.
-        let expected = try process.changedPages().reduce(0) { $0 + $1.byteCount }
-        try pages.reserve(expected + (16 << 20))
+        if holdsMemory {
+            // Memory for the pages is touched before the pause; what changes until then finds room in the reserve.
+            let expected = try process.changedPages().reduce(0) { $0 + $1.byteCount }
+            try pages.reserve(expected + (16 << 20))
+        }
+        let ownFlushes = holdsMemory ? process.ownFlushes.inStop + process.ownFlushes.inSave : process.ownFlushes.inStop
         machine.shutGates()
         defer { settleGates(of: machine) }
         var isWaitedFor = Set<Int>()
@@ -228,9 +246,10 @@ extension MachineHost {
         var isSwapped = false
         let barrier = SealBarrier()
         do {
-            let captured = try await capture(machine)
+            let captured = holdsMemory ? try await capture(machine) : nil
+            let stopped = if let captured { captured.stopped } else { try await stand(machine) }
             for (index, disk) in process.disks.enumerated()
-            where isWaitedFor.contains(index) || disk.heldFlushes > process.ownFlushes {
+            where isWaitedFor.contains(index) || disk.heldFlushes > ownFlushes {
                 // One of these was the guest's, and it was told that its writes are durable.
                 try machine.chains[index].flush()
             }
@@ -240,10 +259,10 @@ extension MachineHost {
                 disk.release(behind: barrier.wait)
             }
             FaultPoint.disksSwapped.reach()
-            let resumed = machine.standing == nil ? try await process.resume() : captured.stopped
+            let resumed = machine.standing == nil ? try await process.resume() : stopped
             return Moment(
                 captured: captured, chains: extended, barrier: barrier,
-                pause: resumed.microseconds - captured.stopped.microseconds)
+                pause: resumed.microseconds - stopped.microseconds)
         } catch {
             // Nobody seals the parents any more, so nobody may go on waiting for it.
             barrier.open(error)
@@ -259,13 +278,18 @@ extension MachineHost {
         }
     }
 
+    private func stand(_ machine: RunningMachine) async throws -> HypervisorTime {
+        let stopped = try await machine.process.stop()
+        FaultPoint.stopped.reach()
+        return stopped
+    }
+
     /// Holds a machine, if it does not stand already, and takes out of it all but its disks.
     ///
     /// Its pages are in the buffer then, and it stands.
     func capture(_ machine: RunningMachine) async throws -> Captured {
         let process = machine.process
-        let stopped = try await process.stop()
-        FaultPoint.stopped.reach()
+        let stopped = try await stand(machine)
         repeat {
             process.console.receivePending(console.append)
             process.agent.receivePending(machine.session.receive)
@@ -330,7 +354,8 @@ struct Captured: Sendable {
 
 /// A machine's moment that a checkpoint is made of.
 struct Moment: Sendable {
-    var captured: Captured
+    /// Memory and devices, if they are held.
+    var captured: Captured?
     /// The chains that take the writes from the moment on.
     var chains: [DiskChain]
     var barrier: SealBarrier

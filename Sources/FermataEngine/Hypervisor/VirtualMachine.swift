@@ -28,10 +28,10 @@ public protocol VirtualMachine: Sendable {
     /// The disks, in the guest's order.
     var disks: [any GuestDisk] { get }
 
-    /// How many FLUSHes of its own the hypervisor surely sends to each disk from a stop to the end of saving devices.
+    /// How many FLUSHes of its own the hypervisor surely sends to each disk in a stop, and while it saves devices.
     ///
     /// What comes beyond them may be the guest's; 0 where nobody has counted.
-    var ownFlushes: Int { get }
+    var ownFlushes: (inStop: Int, inSave: Int) { get }
 
     /// Whether the processors stand, be it because they were held or because a disk failed.
     var isHeld: Bool { get }

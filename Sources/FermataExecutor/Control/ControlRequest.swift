@@ -164,6 +164,7 @@ extension CheckpointRequest {
         var members: [String: JSON] = ["name": .string(name.description), "replace": .bool(replaces)]
         members["notes"] = notes.map { .string($0) }
         if isOrigin { members["origin"] = true }
+        if kind != .standard { members["kind"] = .string(kind.rawValue) }
         members["owner"] = owner.map { ["recipe": .string($0.recipe), "definition": .string($0.definition)] }
         return members
     }
@@ -176,7 +177,8 @@ extension CheckpointRequest {
         }
         self.init(
             name: CheckpointName(try message.requiredText("name")), notes: try message.text("notes"), owner: owner,
-            replaces: try message.flag("replace"), isOrigin: try message.flag("origin"))
+            replaces: try message.flag("replace"), isOrigin: try message.flag("origin"),
+            kind: try message.word("kind") ?? .standard)
     }
 }
 
