@@ -11,6 +11,7 @@ struct CheckpointCommand: AsyncParsableCommand {
             CheckpointCreateCommand.self, CheckpointApplyCommand.self, CheckpointRevertCommand.self,
             CheckpointDeleteCommand.self, CheckpointRenameCommand.self,
             CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self,
+            CheckpointDiffCommand.self,
         ],
         aliases: ["snapshot"])
 }

@@ -54,6 +54,19 @@ extension CommandSteps {
                 ]) { $1 }),
             CommandStep("checkpoint show web hto").isWrongUse(
                 "no checkpoint 'hto' of machine 'web'; did you mean 'hot'?"),
+            CommandStep("checkpoint diff web cold cool").prints("they are alike"),
+            CommandStep("checkpoint diff web cold cool").prints(
+                "fermata-checkpoint-diff",
+                [
+                    "machine": "web", "same": true, "first": "<cold>", "second": "<cool>", "configuration": [],
+                    "disks": [],
+                ]),
+            CommandStep("checkpoint diff web hot").fails(
+                "machine 'web' is running, so its now cannot be compared; make a checkpoint of it and compare that, or "
+                    + "save the machine first"),
+            CommandStep("checkpoint create web calm --kind production").fails(
+                "a production checkpoint needs an agent that brings the guest's disks to rest, and machine 'web' has "
+                    + "none; make a standard or a disk-only one"),
             CommandStep("vm show web").prints(
                 text([
                     "name  web", "id  <web>", "state  running", "memory  128 MiB", "processors  1",
@@ -62,6 +75,10 @@ extension CommandSteps {
                 ]) + disks(depth: origin + 3)),
             CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 3)),
             CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
+            CommandStep("checkpoint create web disks --kind disk-only").leaves(.running),
+            CommandStep("checkpoint tree web").prints(line: "         └─ disks (disk-only)  <time>"),
+            CommandStep("checkpoint delete web disks").leaves(.running),
+            CommandStep("vm merge web"),
         ]
     }
 

@@ -45,7 +45,7 @@ enum CommandSteps {
         "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
         "checkpoint tree wbe", "vm merge wbe", "checkpoint show wbe x", "checkpoint delete wbe x",
-        "checkpoint rename wbe x y",
+        "checkpoint rename wbe x y", "checkpoint diff wbe x",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
 
     private static let whileOff: [CommandStep] = [
