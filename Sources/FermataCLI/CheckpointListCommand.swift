@@ -23,6 +23,7 @@ struct CheckpointListCommand: AsyncParsableCommand {
         let rows = tree.checkpoints.map { checkpoint in
             [
                 checkpoint.id == tree.now ? "*" : " ", checkpoint.name.description, checkpoint.timeForPeople,
+                ByteSize(bytes: record.ownBytes(of: checkpoint.id)).description,
                 checkpoint.contents ?? "", checkpoint.notes?.shortened(to: 100) ?? "",
             ]
         }

@@ -28,18 +28,21 @@ struct CheckpointShowCommand: AsyncParsableCommand {
         let disks = try record.diskFiles(of: configuration)
         var members = checkpoint.jsonMembers
         members["machine"] = .string(record.folder.name.description)
+        members["bytes"] = .integer(record.ownBytes(of: checkpoint.id))
         members["disks"] = .array(disks.map(\.jsonValue))
         members["recipe"] = checkpoint.owner.map { .string($0.recipe) }
-        try reading.print("fermata-checkpoint", members, text: text(checkpoint, in: record.tree.listed, disks))
+        try reading.print("fermata-checkpoint", members, text: text(checkpoint, of: record, disks))
     }
 
     private func text(
-        _ checkpoint: CheckpointTree.Checkpoint, in tree: CheckpointTree, _ disks: [DiskFile]
+        _ checkpoint: CheckpointTree.Checkpoint, of record: MachineRecord, _ disks: [DiskFile]
     ) -> String {
+        let tree = record.tree.listed
         var rows = [
             ["name", checkpoint.name.description.shortened(to: 100)], ["id", checkpoint.id.description],
             ["time", checkpoint.timeForPeople], ["kind", checkpoint.kind.rawValue],
             ["memory", checkpoint.hasMemory ? "yes" : "no"],
+            ["own size", ByteSize(bytes: record.ownBytes(of: checkpoint.id)).description],
             ["parent", checkpoint.parent.flatMap { tree[$0] }?.name.description.shortened(to: 100) ?? "none"],
         ]
         if let notes = checkpoint.notes { rows.append(["notes", notes.shortened(to: 400)]) }

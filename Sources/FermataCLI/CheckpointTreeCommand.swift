@@ -20,13 +20,24 @@ struct CheckpointTreeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let record = try reading.machine(name)
-        try reading.print(Self.format, record.treeMembers, text: record.tree.drawing(of: record.folder.name))
+        try reading.print(Self.format, record.treeMembers, text: record.drawing)
     }
 }
 
 extension MachineRecord {
     /// The members of a document about the machine's checkpoints.
     var treeMembers: [String: JSON] {
-        tree.jsonMembers.merging(["machine": .string(folder.name.description)]) { $1 }
+        var members = tree.jsonMembers
+        members["machine"] = .string(folder.name.description)
+        members["checkpoints"] = .array(
+            tree.listed.checkpoints.map { checkpoint in
+                .object(checkpoint.jsonMembers.merging(["bytes": .integer(ownBytes(of: checkpoint.id))]) { $1 })
+            })
+        return members
+    }
+
+    /// The tree with the checkpoints' own sizes.
+    fileprivate var drawing: String {
+        tree.drawing(of: folder.name) { "  \(ByteSize(bytes: ownBytes(of: $0.id)))" }
     }
 }

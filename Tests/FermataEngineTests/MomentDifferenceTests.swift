@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import Glibc
 import StorageTestSupport
 import SystemPackage
 import Testing
@@ -121,6 +122,29 @@ struct MomentDifferenceTests {
             error?.description == "'\(first)' could be '\(first)' (\(second)) or 'first' (\(first)); say its id")
         #expect(try record.checkpoint(second.description).id == second)
         #expect(try record.checkpoint("first/\(first)/inner").id == inner)
+        await host.close()
+    }
+
+    @Test func `a checkpoint's own size is what its files take, and not its ancestors'`() async throws {
+        let root = try await checkpoint("root")
+        try await host.start()
+        for place in 0..<3 { try await guest("write 0:\(place << 21) full") }
+        let hot = try await checkpoint("hot")
+        let disks = try await checkpoint("disks", .diskOnly)
+        let record = try MachineRecord(reading: host.folder)
+        func taken(_ id: GUID) throws -> UInt64 {
+            let configuration = try #require(record.checkpoints[id])
+            let paths =
+                try record.diskFiles(of: configuration).map(\.path) + [
+                    record.folder.memoryImage(id), record.folder.deviceState(id),
+                ]
+            return try paths.filter { FileSystem.exists($0) }.reduce(0) { sum, path in
+                sum + UInt64(try #require(FileSystem.status(of: path)).st_blocks) * 512
+            }
+        }
+        for id in [root, hot, disks] { #expect(try record.ownBytes(of: id) == taken(id)) }
+        #expect(record.ownBytes(of: hot) > record.ownBytes(of: disks))
+        #expect(record.ownBytes(of: .random()) == 0)
         await host.close()
     }
 }

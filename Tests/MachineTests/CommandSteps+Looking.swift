@@ -21,30 +21,31 @@ extension CommandSteps {
             CommandStep("checkpoint tree web").prints(
                 """
                 web
-                └─ cold  <time>
-                   └─ cool  <time>
-                      └─ hot (memory)  <time>
-                         ├─ still (memory)  <time>
-                         │  ├─ kept (memory)  <time>
-                         │  │  └─ again (memory)  <time>
-                         │  └─ before (memory)  <time>
+                └─ cold  <time>  <size>
+                   └─ cool  <time>  <size>
+                      └─ hot (memory)  <time>  <size>
+                         ├─ still (memory)  <time>  <size>
+                         │  ├─ kept (memory)  <time>  <size>
+                         │  │  └─ again (memory)  <time>  <size>
+                         │  └─ before (memory)  <time>  <size>
                          └─ (now)  <- you are here
                 """),
             CommandStep("checkpoint tree web").prints("fermata-checkpoints", tree),
             CommandStep("snapshot list web").prints("fermata-checkpoints", tree),
             CommandStep("checkpoint list web").prints(
                 """
-                   cold  <time>  a note
-                   cool  <time>
-                *  hot  <time>  memory
-                   still  <time>  memory
-                   kept  <time>  memory
-                   before  <time>  memory
-                   again  <time>  memory
+                   cold  <time>  <size>  a note
+                   cool  <time>  <size>
+                *  hot  <time>  <size>  memory
+                   still  <time>  <size>  memory
+                   kept  <time>  <size>  memory
+                   before  <time>  <size>  memory
+                   again  <time>  <size>  memory
                 """),
             CommandStep("checkpoint show web cold").prints(
                 text([
-                    "name  cold", "id  <cold>", "time  <time>", "kind  standard", "memory  no", "parent  none",
+                    "name  cold", "id  <cold>", "time  <time>", "kind  standard", "memory  no", "own size  <size>",
+                    "parent  none",
                     "notes  a note",
                 ]) + disks(depth: origin)),
             CommandStep("snapshot show web cold/cool/hot").prints(
@@ -76,7 +77,7 @@ extension CommandSteps {
             CommandStep("vm show web").prints("fermata-machine", machine(recipe, depth: origin + 3)),
             CommandStep("vm list").prints("other  running  <other>\nweb  running  <web>"),
             CommandStep("checkpoint create web disks --kind disk-only").leaves(.running),
-            CommandStep("checkpoint tree web").prints(line: "         └─ disks (disk-only)  <time>"),
+            CommandStep("checkpoint tree web").prints(line: "         └─ disks (disk-only)  <time>  <size>"),
             CommandStep("checkpoint delete web disks").leaves(.running),
             CommandStep("vm merge web"),
         ]
@@ -112,6 +113,7 @@ extension CommandSteps {
     ) -> [String: JSON] {
         var members: [String: JSON] = [
             "id": .string("<\(name)>"), "name": .string(name), "kind": "standard", "memory": .bool(hasMemory),
+            "bytes": "<size>",
             "parent": parent.map { .string("<\($0)>") } ?? .null, "time": "<time>",
         ]
         members["notes"] = notes.map { .string($0) }

@@ -12,6 +12,7 @@ import SystemPackage
 /// <lab>                    the lab's folder
 /// <file>                   a boot file's digest
 /// <time>                   a moment
+/// <size>                   what a checkpoint takes in the file system
 /// <process>                the process that hosts a machine, and its command
 /// 0, 1                     no time at all, and some time, in milliseconds
 /// ```
@@ -49,6 +50,8 @@ struct Transcript {
             .replacing(/[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}/) { "<\(names[String($0.output.0)] ?? "id")>" }
             .replacing(/[0-9a-f]{64}/) { _ in "<file>" }
             .replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{8}(\.[0-9]{3}Z)?/) { _ in "<time>" }
+            .replacing(/(<time>|own size)( +)[0-9]+ [KMGT]?i?B/) { "\($0.output.1)\($0.output.2)<size>" }
+            .replacing(/"bytes": [0-9]+/) { _ in "\"bytes\": \"<size>\"" }
             .replacing(/process [0-9]+ \([^)]*\)/) { _ in "<process>" }
     }
 }

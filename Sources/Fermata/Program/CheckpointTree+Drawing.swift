@@ -13,12 +13,17 @@ extension CheckpointTree {
     /// │  └─ fixed (memory)  2026-11-22 21:54:02
     /// └─ (now)  <- you are here
     /// ```
-    package func drawing(of machine: MachineName) -> String {
+    ///
+    /// - Parameter suffix: what follows a checkpoint's label.
+    package func drawing(
+        of machine: MachineName, suffix: (CheckpointTree.Checkpoint) -> String = { _ in "" }
+    ) -> String {
         let tree = listed
         let places = Dictionary(
             tree.checkpoints.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         let drawing = TreeDrawing(
-            labels: tree.checkpoints.map(\.label), parents: tree.checkpoints.map { $0.parent.flatMap { places[$0] } },
+            labels: tree.checkpoints.map { $0.label + suffix($0) },
+            parents: tree.checkpoints.map { $0.parent.flatMap { places[$0] } },
             now: tree.now.flatMap { places[$0] })
         let lines = drawing.lines.map { $0.node == nil ? "\($0.text)  <- you are here" : $0.text }
         return ([machine.description] + lines).joined(separator: "\n")
