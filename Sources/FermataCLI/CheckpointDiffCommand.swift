@@ -86,7 +86,8 @@ struct CheckpointDiffCommand: AsyncParsableCommand {
             ]
         }
         for disk in difference.disks {
-            rows.append(["disk \(disk.name)", "\(disk.bytes) bytes in \(disk.extents.count) extent\(disk.extents.count == 1 ? "" : "s")"])
+            let unit = disk.extents.count == 1 ? "extent" : "extents"
+            rows.append(["disk \(disk.name)", "\(disk.bytes) bytes in \(disk.extents.count) \(unit)"])
             rows += disk.extents.map { ["", "\($0.lowerBound) +\($0.count)"] }
         }
         if let pages = difference.pages, pages > 0 { rows.append(["memory", "\(pages) pages of 4 KiB"]) }
