@@ -23,6 +23,8 @@ import SystemPackage
 ///   shell=LINE  tick=N  checkpoint=NAME  replace=NAME  apply=NAME  delete=NAME
 ///   subtree=NAME        deletes the checkpoint with all that grew from it
 ///   rename=NAME=NEW     gives the checkpoint another name
+///   fork=NAME=NEW       makes a machine that begins at the checkpoint
+///   promote
 ///   rate=BYTES          lets merges of disks copy no more than that in a second
 ///   merge  stop-merge   waits for them without a limit, ends them
 ///   merge=BYTES         begins them, to copy no more than that in a second
@@ -111,6 +113,11 @@ import SystemPackage
             let rate = UInt64(value)
             Task { try await host.mergeDisks(rate: rate) }
         case "stop-merge": await host.stopMergingDisks()
+        case "fork":
+            let names = value.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let checkpoint = names.first, let new = names.last else { throw Failure(description: "no names") }
+            _ = try await host.fork(host.files.checkpoint(checkpoint).id, as: MachineName(new))
+        case "promote": try await host.promote()
         case "await":
             let events = host.events()
             if await host.state.rawValue == value { break }

@@ -142,12 +142,15 @@ import VirtualDisk
     }
 
     /// Every call of a trace, with its number among those of its kind and thread, as strace counts.
-    private static func points(in trace: [String]) -> [(call: String, number: Int)] {
+    static func points(in trace: [String]) -> [(call: String, number: Int)] {
         var counts: [String: [Substring: Int]] = [:]
         for line in trace {
             let words = line.split(separator: " ", maxSplits: 1)
-            guard words.count == 2, let end = words[1].firstIndex(of: "("), !words[1].hasPrefix("<") else { continue }
-            counts[String(words[1][..<end]), default: [:]][words[0], default: 0] += 1
+            // The numbers of processes are padded.
+            guard let call = words.dropFirst().first?.drop(while: { $0 == " " }), let end = call.firstIndex(of: "("),
+                !call.hasPrefix("<")
+            else { continue }
+            counts[String(call[..<end]), default: [:]][words[0], default: 0] += 1
         }
         return counts.sorted { $0.key < $1.key }.flatMap { call, threads in
             (1...(threads.values.max() ?? 1)).map { (call, $0) }

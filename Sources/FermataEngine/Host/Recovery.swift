@@ -39,7 +39,7 @@ struct Recovery {
         finishDisks(of: record.id)
         let references: DiskReferences
         do throws(EngineError) {
-            references = try DiskReferences(of: folder.lab)
+            references = try finishingWhatFails { () throws(EngineError) in try DiskReferences(of: folder.lab) }
         } catch {
             // As long as one configuration of the lab cannot be followed, any disk may be one that it needs.
             Logger(label: "fermata.engine").warning("leftover disks stay: \(error)")
@@ -54,6 +54,10 @@ struct Recovery {
     private func finishDisks(of id: GUID) {
         for place in [folder.path, folder.differencingDisks(of: id)] where FileSystem.exists(place) {
             for name in (try? FileSystem.entries(of: place)) ?? [] {
+                // A journal that never was.
+                if name.hasSuffix(".new"), DiskRecovery.disk(interruptedAs: String(name.dropLast(4))) != nil {
+                    try? FileSystem.remove(place.appending(name))
+                }
                 guard let disk = DiskRecovery.disk(interruptedAs: name) else { continue }
                 do {
                     try DiskRecovery.finish(place.appending(disk), beneath: folder.lab.path)
@@ -62,6 +66,26 @@ struct Recovery {
                     Logger(label: "fermata.engine").warning("machine '\(folder.name)': \(error)")
                 }
             }
+        }
+    }
+
+    /// Does something with the machine's disks, and when it fails once more, after what was cut off on the disks of other
+    /// machines through which they read.
+    private func finishingWhatFails<Result>(_ body: () throws(EngineError) -> Result) throws(EngineError) -> Result {
+        do throws(EngineError) {
+            return try body()
+        } catch {
+            let record = try MachineRecord(reading: folder)
+            var finished: [FilePath] = []
+            for configuration in [record.now] + record.checkpoints.values {
+                for disk in configuration.disks {
+                    guard let path = try? DiskFiles.path(of: disk, machine: record.id, in: folder) else { continue }
+                    // Who is still at it has the disk claimed.
+                    finished += (try? DiskRecovery.finish(path, beneath: folder.lab.path)) ?? []
+                }
+            }
+            guard !finished.isEmpty else { throw error }
+            return try body()
         }
     }
 
@@ -131,6 +155,13 @@ struct Recovery {
             guard !references.needed.contains(place.appending(name)) else { continue }
             try FileSystem.remove(place.appending(name))
             FaultPoint.oldDiskRemoved.reach()
+        }
+        for name in try FileSystem.entries(of: place) {
+            // A copy that was never complete.
+            guard let disk = DiskDraft.disk(unfinishedAs: name), !FileSystem.exists(place.appending(disk)) else {
+                continue
+            }
+            try FileSystem.remove(place.appending(name))
         }
     }
 }

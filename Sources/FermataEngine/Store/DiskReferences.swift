@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+import BlockStorage
 import FermataModel
 import SystemPackage
 import VirtualDisk
@@ -47,11 +48,10 @@ struct DiskReferences {
     private init(_ records: [MachineRecord]) throws(EngineError) {
         for record in records {
             for configuration in [record.now] + record.checkpoints.values {
-                for chain in try DiskFiles.chains(of: configuration, in: record.folder) {
-                    add(chain.layers.map(\.path), of: record.folder.name)
-                    for warning in chain.warnings where warning.kind == .parentMoved {
-                        stale.insert(FilePath(warning.path))
-                    }
+                for disk in configuration.disks {
+                    let path = try DiskFiles.path(of: disk, machine: configuration.machine, in: record.folder)
+                    let chain = try needed.contains(path) ? known(from: path) : follow(path, in: record.folder)
+                    add(chain, of: record.folder.name)
                 }
             }
         }
@@ -81,6 +81,20 @@ struct DiskReferences {
 
     private static func isSame(_ one: MachineRecord, _ other: MachineRecord) -> Bool {
         one.folder == other.folder && one.now == other.now && one.checkpoints == other.checkpoints
+    }
+
+    /// A disk with its ancestors.
+    private mutating func follow(_ leaf: FilePath, in folder: MachineFolder) throws(EngineError) -> [FilePath] {
+        let chain = try DiskFiles.open(leaf, in: folder, .readOnly)
+        for warning in chain.warnings where warning.kind == .parentMoved { stale.insert(FilePath(warning.path)) }
+        return chain.layers.map(\.path)
+    }
+
+    /// The same of a disk that was met before.
+    private func known(from disk: FilePath) -> [FilePath] {
+        var chain = [disk]
+        while let last = chain.last, let parent = parents[last] { chain.append(parent) }
+        return chain
     }
 
     private mutating func add(_ chain: [FilePath], of machine: MachineName) {

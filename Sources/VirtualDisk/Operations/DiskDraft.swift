@@ -64,6 +64,16 @@ public final class DiskDraft: Sendable {
         place.dropLast() + [".\(place.last ?? "").fermata-new"]
     }
 
+    /// The disk that was being made, if a file's name says that it is a draft.
+    ///
+    /// - Parameter name: the last component of the file's path.
+    /// - Returns: the last component of the disk's, which will lie in the same folder.
+    public static func disk(unfinishedAs name: String) -> String? {
+        let suffix = ".fermata-new"
+        guard name.hasPrefix("."), name.hasSuffix(suffix), name.count > suffix.count + 1 else { return nil }
+        return String(name.dropFirst().dropLast(suffix.count))
+    }
+
     /// Whether there is a draft of a disk.
     static func exists(of place: [String], in tree: any NamedFiles) throws(StorageError) -> Bool {
         do throws(StorageError) { return try tree.contains(temporary(for: place)) } catch {
