@@ -4,6 +4,7 @@
 import FermataModel
 import FermataTestSupport
 import Foundation
+import Glibc
 import StorageTestSupport
 import SystemPackage
 import Testing
@@ -338,6 +339,10 @@ import VirtualDisk
             }
             // One that is independent already stays as it is.
             let files = try lab.differencingDisks("fork")
+            for file in files {
+                let path = record.folder.differencingDisks(of: record.id).appending(file)
+                #expect(FileSystem.status(of: path).map { $0.st_mode & 0o777 } == 0o600)
+            }
             try await fork.promote()
             #expect(try lab.differencingDisks("fork") == files)
         }

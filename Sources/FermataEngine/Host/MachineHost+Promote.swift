@@ -51,6 +51,7 @@ extension MachineHost {
                 let file = place.appending("\(GUID.random()).a\(format)")
                 _ = try DiskConversion.convert(
                     DiskFiles.open(parent, in: folder, .readOnly), to: file, format: format)
+                try FileSystem.makePrivate(file)
                 FaultPoint.parentCopied.reach()
                 copy = file
                 copies[parent] = file

@@ -161,6 +161,13 @@ enum FileSystem {
         for folder in Set(folders) { try synchronize(folder) }
     }
 
+    /// Keeps a file from all but its owner.
+    static func makePrivate(_ path: FilePath) throws(EngineError) {
+        guard unsafe path.withPlatformString({ unsafe chmod($0, 0o600) }) == 0 else {
+            throw failure("keeping it from others", path)
+        }
+    }
+
     /// Gives a file a second name, which must be free.
     static func link(_ source: FilePath, as name: FilePath) throws(EngineError) {
         let result = unsafe source.withPlatformString { old in
