@@ -9,7 +9,8 @@ struct CheckpointCommand: AsyncParsableCommand {
         commandName: "checkpoint", abstract: "Hold moments of machines, come back to them, and look at them.",
         subcommands: [
             CheckpointCreateCommand.self, CheckpointApplyCommand.self, CheckpointRevertCommand.self,
-            CheckpointDeleteCommand.self, CheckpointRenameCommand.self,
+            CheckpointDeleteCommand.self, CheckpointRenameCommand.self, CheckpointExportCommand.self,
+            CheckpointImportCommand.self,
             CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self,
             CheckpointDiffCommand.self,
         ],

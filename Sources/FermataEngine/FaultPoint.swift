@@ -79,6 +79,10 @@ public struct FaultPoint: Hashable, Sendable {
     /// Around the rename that gives a machine another name.
     public static let renameCommit: FaultPoint = FaultPoint(name: "rename")
 
+    /// Around the rename that makes an exported folder.
+    public static let exportCommit: FaultPoint = FaultPoint(name: "export")
+    /// Around the rename that makes an imported machine.
+    public static let importCommit: FaultPoint = FaultPoint(name: "import")
     /// While disks are merged: everything is copied, and the commit comes next.
     public static let mergeCopied: FaultPoint = FaultPoint(name: "merge copied")
     /// After disks were merged: what is no longer needed may still be there.

@@ -4,6 +4,7 @@
 public import FermataEngine
 public import FermataModel
 public import FermataPlan
+import Foundation
 public import SystemPackage
 
 extension Lab {
@@ -71,6 +72,22 @@ extension Lab {
     public func delete(_ name: MachineName) async throws {
         let lab = try LabFolder.open(folder.path)
         try await whenFree(name, for: "delete") { () throws(EngineError) in try lab.deleteMachine(name) }
+    }
+
+    /// Makes a machine of an exported folder, or of a folder in the store's layout that another program wrote, or of a
+    /// disk's image; the lab is made if there is none.
+    ///
+    /// It is off, or saved in the memory that the folder holds. It keeps its identity unless the lab has a machine of it.
+    ///
+    /// - Parameters:
+    ///   - place: the folder or the image, a VHD, VHDX or raw file.
+    ///   - name: the machine's; nil for the name that the configuration, or the file, says.
+    /// - Throws: with what does not fit; nothing is changed then.
+    public func importMachine(from place: FilePath, as name: MachineName? = nil) throws(EngineError) -> MachineName {
+        let current = FilePath(FileManager.default.currentDirectoryPath)
+        return try LabFolder.create(folder.path).importMachine(
+            from: current.pushing(place).lexicallyNormalized(), as: name
+        ).name
     }
 
     /// Gives a machine without power another name.

@@ -3,7 +3,9 @@
 
 public import FermataEngine
 public import FermataModel
+import Foundation
 import Logging
+public import SystemPackage
 
 /// A machine of a lab, for programs that act live instead of writing a recipe.
 ///
@@ -195,6 +197,22 @@ public struct MachineHandle: Sendable {
     @discardableResult
     public func fork(_ checkpoint: String, as name: MachineName, withMemory: Bool = true) async throws -> GUID {
         try await control.fork(identity(of: checkpoint), as: name, withMemory: withMemory)
+    }
+
+    /// Writes a checkpoint to a new folder that needs nothing outside of it, in the store's layout.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: its name, its identity or a path of names.
+    ///   - place: the folder, outside of the lab; its parent must exist, and it must not.
+    ///   - flattened: whether each disk becomes one file; else its chain is copied file by file.
+    ///   - withMemory: whether memory and devices are written, too.
+    public func export(
+        _ checkpoint: String, to place: FilePath, flattened: Bool = false, withMemory: Bool = false
+    ) async throws {
+        let folder = FilePath(FileManager.default.currentDirectoryPath)
+        try await control.export(
+            identity(of: checkpoint), to: folder.pushing(place).lexicallyNormalized(), flattened: flattened,
+            withMemory: withMemory)
     }
 
     /// Copies what the disks of a fork read from other machines, so that it needs none of theirs any more.

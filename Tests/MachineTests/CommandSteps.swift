@@ -44,7 +44,8 @@ enum CommandSteps {
         "vm console wbe", "vm log wbe",
         "checkpoint create wbe x",
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
-        "checkpoint tree wbe", "vm merge wbe", "checkpoint show wbe x", "checkpoint delete wbe x",
+        "checkpoint tree wbe", "checkpoint export wbe x y", "vm merge wbe", "checkpoint show wbe x",
+        "checkpoint delete wbe x",
         "checkpoint rename wbe x y", "checkpoint diff wbe x",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
 

@@ -3,6 +3,7 @@
 
 import FermataEngine
 import FermataModel
+import SystemPackage
 
 /// What a client of a control socket can ask for; one case for each word of the protocol.
 enum ControlRequest: Sendable {
@@ -21,6 +22,7 @@ enum ControlRequest: Sendable {
     case delete([GUID])
     case fork(GUID, as: MachineName, withMemory: Bool)
     case promote
+    case export(GUID, to: FilePath, flattened: Bool, withMemory: Bool)
     case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
     case mergeDisks(rate: UInt64?)
     case stopMergingDisks
@@ -43,7 +45,7 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .fork, .promote, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
+            .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
             false
         }
     }
@@ -75,6 +77,13 @@ enum ControlRequest: Sendable {
                     "memory": .bool(withMemory),
                 ])
         case .promote: message("promote")
+        case .export(let id, let place, let flattened, let withMemory):
+            message(
+                "export",
+                [
+                    "checkpoint": .string(id.description), "to": .string(place.string), "flattened": .bool(flattened),
+                    "memory": .bool(withMemory),
+                ])
         case .changeCheckpoint(let id, let name, let notes):
             message(
                 "changeCheckpoint",
@@ -137,6 +146,10 @@ enum ControlRequest: Sendable {
                 try message.identity("checkpoint"), as: MachineName(try message.requiredText("name")),
                 withMemory: try message.flag("memory"))
         case "promote": self = .promote
+        case "export":
+            self = .export(
+                try message.identity("checkpoint"), to: FilePath(try message.requiredText("to")),
+                flattened: try message.flag("flattened"), withMemory: try message.flag("memory"))
         case "changeCheckpoint":
             self = .changeCheckpoint(
                 try message.identity("checkpoint"), name: try message.text("name").map { CheckpointName($0) },

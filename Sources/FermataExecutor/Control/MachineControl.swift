@@ -3,6 +3,7 @@
 
 public import FermataEngine
 public import FermataModel
+public import SystemPackage
 
 /// A machine that can be acted on, wherever it is hosted: ``MachineHost`` in this process, ``RemoteMachine`` in another.
 ///
@@ -57,6 +58,9 @@ public protocol MachineControl: Sendable {
 
     /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
     func promote() async throws
+
+    /// Writes a checkpoint to a new folder that needs nothing outside of it.
+    func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws
 
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
     func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws
@@ -124,6 +128,8 @@ extension MachineControl {
         case .fork(let id, let name, let withMemory):
             return ControlIdentity(try await fork(id, as: name, withMemory: withMemory))
         case .promote: try await promote()
+        case .export(let id, let place, let flattened, let withMemory):
+            try await export(id, to: place, flattened: flattened, withMemory: withMemory)
         case .changeCheckpoint(let id, let name, let notes): try await change(id, name: name, notes: notes)
         case .mergeDisks(let rate): return ControlCopied(try await mergeDisks(rate: rate))
         case .stopMergingDisks: try await stopMergingDisks()

@@ -4,7 +4,7 @@
 public import FermataEngine
 public import FermataModel
 import Foundation
-import SystemPackage
+public import SystemPackage
 
 /// A machine that another process of the same user hosts, reached through its control socket.
 ///
@@ -122,6 +122,11 @@ public final class RemoteMachine: MachineControl {
     /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
     public func promote() async throws {
         try await done(.promote)
+    }
+
+    /// Writes a checkpoint to a new folder that needs nothing outside of it; an absolute path, which the host makes.
+    public func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws {
+        try await done(.export(checkpoint, to: place, flattened: flattened, withMemory: withMemory))
     }
 
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
