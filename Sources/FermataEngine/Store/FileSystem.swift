@@ -50,13 +50,6 @@ enum FileSystem {
         return UInt64(status.f_bavail) * UInt64(status.f_frsize)
     }
 
-    /// Keeps everybody but the owner from a file.
-    static func makePrivate(_ path: FilePath) throws(EngineError) {
-        guard unsafe path.withPlatformString({ unsafe chmod($0, 0o600) }) == 0 else {
-            throw failure("making private", path)
-        }
-    }
-
     /// Makes a private folder with its ancestors; one that exists stays as it is.
     static func create(_ path: FilePath) throws(EngineError) {
         if exists(path) { return }
