@@ -123,6 +123,7 @@ extension MachineHost {
     ) throws(EngineError) {
         var before = record.now
         before.saved = nil
+        try DiskFiles.settle(before, in: folder)
         try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
         try commit(id, request, before, state: .off, superseding: superseded)
     }

@@ -100,6 +100,7 @@ extension MachineHost {
         let files = folder.memory(ofCheckpoint: id)
         do throws(EngineError) {
             try source.files.link(to: files)
+            try DiskFiles.settle(before, in: folder)
             try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
             try commit(id, request, before, state: .saved, moment: source.moment, superseding: superseded)
         } catch {

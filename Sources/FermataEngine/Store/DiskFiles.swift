@@ -55,6 +55,22 @@ enum DiskFiles {
         }
     }
 
+    /// Does for good what a killed host left in the logs of a configuration's disks, which nobody uses.
+    ///
+    /// Once children grow from a disk it is never written again, and other programs refuse one whose log holds changes.
+    static func settle(_ configuration: Configuration, in folder: MachineFolder) throws(EngineError) {
+        for chain in try chains(of: configuration, in: folder) {
+            guard let leaf = chain.layers.first?.path,
+                chain.warnings.contains(where: { $0.kind == .logReplayed && FilePath($0.path) == leaf })
+            else { continue }
+            do {
+                try DiskChain.settle(leaf, beneath: folder.lab.path)
+            } catch {
+                throw EngineError(.damaged, "machine '\(folder.name)': \(error)", underlying: error)
+            }
+        }
+    }
+
     /// Makes an empty child for each disk of a configuration, durable with its name.
     ///
     /// - Returns: the disks as a configuration names them.

@@ -2,8 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
+public import SystemPackage
 
 extension DiskChain {
+    /// Does for good what the log of a disk at rest holds; it reads the same, and its children know it still.
+    public static func settle(_ path: FilePath, beneath root: FilePath) throws(DiskError) {
+        let folder = try reaching(root.string) { () throws(StorageError) in try Folder(opening: root) }
+        let chain = try open(
+            LabPath.location(of: path, beneath: folder.path), in: folder, root: folder.path, access: .readWrite,
+            keepingIdentity: true)
+        try reaching(path.string) { () throws(StorageError) in try chain.close() }
+    }
+
     /// A chain with the same open leaf, whose ancestors are opened anew, as their files are now.
     ///
     /// For when files beneath the leaf are merged: this chain reads the same all the while, but keeps the files that
