@@ -71,7 +71,7 @@ struct ConsoleCommandTests {
         #expect(try await seat.shows("again-49", after: "echo again-$((7 * 7))"))
         try seat.terminal.type("\u{1D}")
         #expect(await seat.end() == 0)
-        #expect(seat.terminal.shown.hasSuffix("detached from machine 'web'\r\n"))
+        #expect(await seat.terminal.wait(for: "detached from machine 'web'\r\n"))
 
         let second = try Seat(in: lab)
         #expect(await second.isConnected())
@@ -83,7 +83,7 @@ struct ConsoleCommandTests {
         #expect(await third.isConnected())
         #expect(try await lab.run("fermata vm turn-off web --discard").code == 0)
         #expect(await third.end() == 0)
-        #expect(third.terminal.shown.hasSuffix("machine 'web' is off\r\n"))
+        #expect(await third.terminal.wait(for: "machine 'web' is off\r\n"))
 
         let copy = try await copied.value.output
         #expect(copy.hasPrefix("0\n"))
@@ -97,8 +97,8 @@ struct ConsoleCommandTests {
         let fourth = try Seat(in: lab)
         #expect(await fourth.end() == 1)
         #expect(
-            fourth.terminal.shown.hasSuffix(
-                "machine 'web' is off, but reading its console needs it running or paused; start it first\r\n"))
+            await fourth.terminal.wait(
+                for: "machine 'web' is off, but reading its console needs it running or paused; start it first\r\n"))
     }
 
     @Test(.timeLimit(.minutes(10)))
@@ -112,7 +112,7 @@ struct ConsoleCommandTests {
         let killed = try await lab.run("pkill -KILL -f 'vm hos[t] web --store \(lab.path)'")
         #expect(killed.code == 0)
         #expect(await seat.end() == 1)
-        #expect(seat.terminal.shown.contains("the process that hosts machine 'web' ended"))
+        #expect(await seat.terminal.wait(for: "the process that hosts machine 'web' ended"))
         #expect(try await lab.run("fermata vm list").output.hasPrefix("web  off  "))
     }
 }
