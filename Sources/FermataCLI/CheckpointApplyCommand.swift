@@ -24,6 +24,9 @@ struct CheckpointApplyCommand: AsyncParsableCommand {
         let record = try action.record()
         let checkpoint = try record.checkpoint(checkpoint)
         try restoring.requireConsent("applying checkpoint '\(checkpoint.name)'", to: record.folder.name)
-        try await restoring.restore(action) { try await $0.control.apply(checkpoint.id, ending: restoring.ending) }
+        try await restoring.restore(action) { machine in
+            try await machine.control.apply(
+                checkpoint.id, ending: restoring.ending, toTrash: restoring.trash.isTrashing)
+        }
     }
 }

@@ -12,9 +12,10 @@ struct CheckpointDeleteCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
         commandName: "delete", abstract: "Forget a checkpoint.",
         discussion: """
-            Every other checkpoint and the machine's now stay exactly as they were. The checkpoint's memory goes, and its \
-            disks are merged away once the machine has no power; those that several others still read through stay \
-            until one is left.
+            Every other checkpoint and the machine's now stay exactly as they were. The checkpoint goes to the lab's trash, \
+            from which 'fermata trash restore' brings it back. When it goes from there, or without a trash, its memory \
+            goes, and its disks are merged away, beside the machine if that runs; those that several others still read \
+            through stay until one is left.
             """,
         aliases: ["rm"])
 
@@ -30,6 +31,7 @@ struct CheckpointDeleteCommand: AsyncParsableCommand {
     var children: Bool = false
 
     @OptionGroup var discard: DiscardOption
+    @OptionGroup var trash: TrashOption
 
     mutating func validate() throws {
         if subtree, children { throw ValidationError("--subtree and --children exclude each other") }
@@ -47,7 +49,9 @@ struct CheckpointDeleteCommand: AsyncParsableCommand {
             try discard.require(for: "this forgets \(names)\(more) of machine '\(record.folder.name)'")
         }
         if !deleted.isEmpty {
-            try await action.act { (machine) async throws in try await machine.control.delete(deleted.map(\.id)) }
+            try await action.act { (machine) async throws in
+                try await machine.control.delete(deleted.map(\.id), toTrash: trash.isTrashing)
+            }
         }
         try action.reading.printOnlyJSON(
             "fermata-deletion",

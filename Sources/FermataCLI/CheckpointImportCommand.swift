@@ -28,7 +28,8 @@ struct CheckpointImportCommand: AsyncParsableCommand {
     @OptionGroup var reading: LabReading
 
     func run() async throws {
-        let lab = Lab(at: Lab.find(store: try reading.store.checked().map { FilePath($0) }))
+        var lab = Lab(at: Lab.find(store: try reading.store.checked().map { FilePath($0) }))
+        lab.trash = .ofNewLabs()
         if let name, let problem = MachineName(name).problem {
             throw ProgramFailure(
                 "the machine name '\(name.shortened(to: 100))' \(problem)", exitCode: ProgramFailure.wrongUse)

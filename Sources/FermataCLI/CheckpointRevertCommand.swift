@@ -23,6 +23,8 @@ struct CheckpointRevertCommand: AsyncParsableCommand {
         }
         try restoring.requireConsent("reverting", to: record.folder.name)
         // Of what is kept first now would be the child; the checkpoint that was looked at is the one that is meant.
-        try await restoring.restore(action) { try await $0.control.apply(parent, ending: restoring.ending) }
+        try await restoring.restore(action) { machine in
+            try await machine.control.apply(parent, ending: restoring.ending, toTrash: restoring.trash.isTrashing)
+        }
     }
 }

@@ -11,7 +11,7 @@ import Fermata
         abstract: "Hold any machine of a lab still at any moment, and be back there milliseconds later.",
         subcommands: [
             RunCommand.self, PlanCommand.self, MachineCommand.self, CheckpointCommand.self, DiskCommand.self,
-            DoctorCommand.self,
+            TrashCommand.self, CollectCommand.self, DoctorCommand.self,
         ])
 
     static func main() async {

@@ -51,7 +51,8 @@ struct MachineCreateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let lab = Lab(at: Lab.find(store: try reading.store.checked().map { FilePath($0) }))
+        var lab = Lab(at: Lab.find(store: try reading.store.checked().map { FilePath($0) }))
+        lab.trash = .ofNewLabs()
         let definition = try definition()
         do {
             for warning in try lab.check(definition, in: "/") { ProgramOutput.message(warning.description) }

@@ -10,6 +10,7 @@ import FermataModel
 /// What `apply` and `revert` have in common.
 struct RestoreOptions: ParsableArguments {
     @OptionGroup var discard: DiscardOption
+    @OptionGroup var trash: TrashOption
 
     @Option(help: ArgumentHelp("Hold this moment first, so that nothing is lost.", valueName: "name"))
     var checkpointFirst: String?

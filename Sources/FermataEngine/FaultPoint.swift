@@ -79,6 +79,20 @@ public struct FaultPoint: Hashable, Sendable {
     /// Around the rename that gives a machine another name.
     public static let renameCommit: FaultPoint = FaultPoint(name: "rename")
 
+    /// The fault points of what goes to the trash, comes back from it and is taken out of it, in the order of operations.
+    public static let trashing: [FaultPoint] = [
+        .trashCommit, .nowKept, .untrashCommit, .trashRemoved,
+    ]
+
+    /// Around the rename that moves a checkpoint, or a machine, to the trash.
+    public static let trashCommit: FaultPoint = FaultPoint(name: "trash")
+    /// Before a restore: the now that it discards has its place in the trash.
+    public static let nowKept: FaultPoint = FaultPoint(name: "now kept")
+    /// Around the rename by which something comes back from the trash.
+    public static let untrashCommit: FaultPoint = FaultPoint(name: "untrash")
+    /// After each removal of something from the trash.
+    public static let trashRemoved: FaultPoint = FaultPoint(name: "trash removed")
+
     /// Around the rename that makes an exported folder.
     public static let exportCommit: FaultPoint = FaultPoint(name: "export")
     /// Around the rename that makes an imported machine.

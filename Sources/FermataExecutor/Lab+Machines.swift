@@ -66,12 +66,15 @@ extension Lab {
         } ?? silent
     }
 
-    /// Deletes a machine with all its checkpoints.
+    /// Deletes a machine with all its checkpoints; it goes to the trash, if the lab has one.
     ///
+    /// - Parameter isTrashing: false when it does not go to the trash.
     /// - Throws: ``EngineError/Code/wrongState`` while it has power, ``EngineError/Code/busy`` while it is in use.
-    public func delete(_ name: MachineName) async throws {
+    public func delete(_ name: MachineName, toTrash isTrashing: Bool = true) async throws {
         let lab = try LabFolder.open(folder.path)
-        try await whenFree(name, for: "delete") { () throws(EngineError) in try lab.deleteMachine(name) }
+        try await whenFree(name, for: "delete") { () throws(EngineError) in
+            try lab.deleteMachine(name, toTrash: isTrashing)
+        }
     }
 
     /// Makes a machine of an exported folder, or of a folder in the store's layout that another program wrote, or of a
@@ -85,7 +88,7 @@ extension Lab {
     /// - Throws: with what does not fit; nothing is changed then.
     public func importMachine(from place: FilePath, as name: MachineName? = nil) throws(EngineError) -> MachineName {
         let current = FilePath(FileManager.default.currentDirectoryPath)
-        return try LabFolder.create(folder.path).importMachine(
+        return try LabFolder.create(folder.path, trash: trash).importMachine(
             from: current.pushing(place).lexicallyNormalized(), as: name
         ).name
     }

@@ -24,13 +24,16 @@ public struct Lab: Sendable {
     public let settings: HostSettings
     /// What hosts machines that are to outlive this process.
     public var hostCommand: HostCommand
+    /// What the trash of the lab may hold if it is made; nil for a lab without one.
+    public var trash: TrashBudget?
 
     /// Names a lab by the absolute path of its folder.
     public init(
         at path: FilePath, hypervisor: any Hypervisor, settings: HostSettings = HostSettings(),
-        hostCommand: HostCommand = HostCommand()
+        hostCommand: HostCommand = HostCommand(), trash: TrashBudget? = nil
     ) {
         folder = LabFolder(path)
+        self.trash = trash
         self.hostCommand = hostCommand
         self.hypervisor = hypervisor
         self.settings = settings
@@ -83,7 +86,7 @@ public struct Lab: Sendable {
     ///
     /// - Parameter files: where the definition's relative paths begin.
     public func create(_ definition: MachineDefinition, in files: FilePath) throws(EngineError) -> MachineHandle {
-        let lab = try LabFolder.create(folder.path)
+        let lab = try LabFolder.create(folder.path, trash: trash)
         let machine = try lab.createMachine(definition, file: { files.pushing(FilePath($0)) })
         return MachineHandle(hosting: try MachineHost(of: machine, hypervisor: hypervisor, settings: settings))
     }

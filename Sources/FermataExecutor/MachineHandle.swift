@@ -168,22 +168,52 @@ public struct MachineHandle: Sendable {
     }
 
     /// Makes now equal to the checkpoint from which it grew.
+    ///
+    /// - Parameter isTrashing: false when what now is does not go to the trash, if the lab has one.
     @discardableResult
-    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
-        try await control.revert(ending: ending)
+    public func revert(
+        ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
+    ) async throws -> RestoreOutcome {
+        try await control.revert(ending: ending, toTrash: isTrashing)
     }
 
     /// Makes now equal to the checkpoint of a name, an identity or a path of names such as `root/child`.
+    ///
+    /// - Parameter isTrashing: false when what now is does not go to the trash, if the lab has one.
     @discardableResult
     public func apply(
-        _ checkpoint: String, ending: RestoreEnding = .asCheckpoint
+        _ checkpoint: String, ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
     ) async throws -> RestoreOutcome {
-        try await control.apply(identity(of: checkpoint), ending: ending)
+        try await control.apply(identity(of: checkpoint), ending: ending, toTrash: isTrashing)
     }
 
     /// Forgets the checkpoint of a name, an identity or a path of names; all others stay as they were.
-    public func delete(_ checkpoint: String) async throws {
-        try await control.delete([identity(of: checkpoint)])
+    ///
+    /// - Parameter isTrashing: false when it does not go to the trash, if the lab has one.
+    public func delete(_ checkpoint: String, toTrash isTrashing: Bool = true) async throws {
+        try await control.delete([identity(of: checkpoint)], toTrash: isTrashing)
+    }
+
+    /// What was discarded of the machine and can come back.
+    public var trash: MachineTrash {
+        get throws { try MachineTrash(of: MachineRecord(reading: control.folder)) }
+    }
+
+    /// Brings back what is in the trash by a name or an identity: a checkpoint, or a discarded now as a checkpoint.
+    ///
+    /// - Parameter name: the name that it gets; nil for the one that it had.
+    public func restoreFromTrash(_ entry: String, as name: CheckpointName? = nil) async throws {
+        try await control.restoreFromTrash(trash.entry(entry, of: self.name).id, as: name)
+    }
+
+    /// Takes out of the trash what was discarded of the machine, the oldest first; everything when there is no limit.
+    ///
+    /// - Parameters:
+    ///   - age: the most seconds for which something stays.
+    ///   - bytes: the most bytes that stay.
+    @discardableResult
+    public func emptyTrash(olderThan age: Int? = nil, keeping bytes: UInt64? = nil) async throws -> TrashOutcome {
+        try await control.emptyTrash(olderThan: age, keeping: bytes)
     }
 
     /// Makes a new machine of the lab that begins at the checkpoint of a name, an identity or a path of names.

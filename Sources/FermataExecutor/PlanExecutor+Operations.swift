@@ -19,8 +19,9 @@ extension PlanExecutor {
         case .returnToOrigin(_, let back):
             let host = try held(name)
             try check(back.machine, isIdentityOf: host.folder)
-            let outcome = try await host.apply(back.origin)
-            try await host.delete(back.deleting.map(\.id))
+            // A run can make again whatever it discards.
+            let outcome = try await host.apply(back.origin, toTrash: false)
+            try await host.delete(back.deleting.map(\.id), toTrash: false)
             return .restore(outcome)
         case .createOrigin(_, let owner):
             let request = CheckpointRequest(name: "origin", owner: owner, isOrigin: true)
@@ -52,15 +53,15 @@ extension PlanExecutor {
                 name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing)
             return .checkpoint(try await held(name).checkpoint(request))
         case .revert:
-            return .restore(try await held(name).revert())
+            return .restore(try await held(name).revert(toTrash: false))
         case .apply(let checkpoint, _):
             let host = try held(name)
-            return .restore(try await host.apply(self.checkpoint(checkpoint, of: host)))
+            return .restore(try await host.apply(self.checkpoint(checkpoint, of: host), toTrash: false))
         case .deleteCheckpoint(let checkpoint, _, let scope):
             let host = try held(name)
             let top = try await self.checkpoint(checkpoint, of: host)
             let below = scope == .checkpoint ? [] : await host.files.tree.descendants(of: top).map(\.id)
-            try await host.delete((scope == .children ? [] : [top]) + below)
+            try await host.delete((scope == .children ? [] : [top]) + below, toTrash: false)
         case .renameCheckpoint(let checkpoint, _, let new):
             let host = try held(name)
             try await host.change(self.checkpoint(checkpoint, of: host), name: new, notes: nil)

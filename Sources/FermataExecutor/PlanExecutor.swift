@@ -118,7 +118,7 @@ public actor PlanExecutor {
     /// Takes the locks of the machines that exist, before anything is changed.
     private func takeHold() throws(RunError) {
         do throws(EngineError) {
-            let folder = try LabFolder.create(lab.folder.path)
+            let folder = try LabFolder.create(lab.folder.path, trash: lab.trash)
             try folder.removeLeftovers()
             for operation in plan.operations {
                 switch operation.kind {

@@ -15,6 +15,7 @@ import Testing
         ["disk", "info"],
         ["disk", "create"],
         ["disk", "serve"], ["disk", "merge"], ["disk", "convert"], ["disk", "check"], ["disk", "map"],
+        ["trash"], ["trash", "list"], ["trash", "restore"], ["gc"], ["checkpoint", "delete"],
         ["disk", "diff"], ["disk", "resize"], ["disk", "compact"], ["disk", "set-parent"],
     ])
     func `help is what it was`(_ command: [String]) async throws {
@@ -53,7 +54,8 @@ import Testing
         ["disk", "create", "a", "--size", "1M"], ["disk", "create", "a.vhd", "--size", "1M", "--parent", "b.vhd"],
         ["disk", "create", "a.vhd", "--size", "1M", "--format", "raw"],
         ["disk", "create", "a.vhd", "--parent", "b.vhd"],
-        ["disk", "create", "a.raw", "--size", "1"], ["disk", "serve", "kernel", "--socket", "s"],
+        ["disk", "create", "a.raw", "--size", "1"], ["disk", "serve", "kernel", "--socket", "s"], ["trash", "list"],
+        ["trash", "restore", "web"], ["gc"],
     ])
     func `wrong use is one sentence and exit code 2, and changes nothing`(_ arguments: [String]) async throws {
         let folder = try TestFolder()

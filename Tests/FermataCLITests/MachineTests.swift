@@ -66,7 +66,7 @@ import Testing
         let off = try await run("vm", "turn-off", "web", "--discard", "--json", in: folder).json
         #expect(off["state"] == "off")
         #expect(try await run("vm", "shut-down", "web", in: folder).code == 0)
-        let deleted = try await run("vm", "delete", "web", "--discard", "--json", in: folder).json
+        let deleted = try await run("vm", "delete", "web", "--discard", "--no-trash", "--json", in: folder).json
         #expect(deleted["id"] == show["id"])
         #expect(try await run("vm", "list", "--json", in: folder).json["machines"] == [])
         let left = try folder.contents().keys.filter { $0.hasPrefix("lab/") && !$0.hasPrefix("lab/Boot/") }

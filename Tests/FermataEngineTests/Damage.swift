@@ -32,7 +32,32 @@ struct Damage: Sendable, CustomTestStringConvertible {
         self.plant = plant
     }
 
-    static let all: [Damage] = store + configurations + memory + disks
+    static let all: [Damage] = store + trash + configurations + memory + disks
+
+    private static let trash: [Damage] = [
+        Damage("something of a machine that is gone", "trash-orphan", fixable: true) {
+            try $0.write("x", $0.lab.trashed(.random(), of: .random()))
+        },
+        Damage("something in the trash that cannot be read", "trash-damaged") {
+            try $0.write("x", $0.lab.trashed(.random(), of: $0.id))
+        },
+        Damage("a deleted machine without a folder", "trash-damaged") {
+            try $0.write("", $0.lab.trash.appending("gone.\(GUID.random()).deleted"))
+        },
+        Damage("something in the trash without its disk", "trash-incomplete") {
+            try $0.discard { $0.disks[0].path = "\(GUID.random()).avhd" }
+        },
+        Damage("a restore that never was", "trash-void", fixable: true) {
+            let now = try MachineRecord(reading: $0.web).now
+            try $0.discard { $0.disks = now.disks }
+        },
+        Damage("something in the trash without its memory", "memory-missing") {
+            try FileManager.default.createDirectory(
+                atPath: $0.lab.trash(of: $0.id).string, withIntermediateDirectories: true)
+            try $0.move($0.web.checkpoint($0.hot), $0.lab.trashed($0.hot, of: $0.id))
+            try $0.remove($0.web.memoryImage($0.hot))
+        },
+    ]
 
     private static let store: [Damage] = [
         Damage("no store.json", "store-missing") { try $0.remove($0.lab.storeFile) },
@@ -48,7 +73,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
             try $0.write("", $0.lab.path.appending(".new.\(GUID.random()).new"))
         },
         Damage("a machine that is half deleted", "leftover-deleted", fixable: true) {
-            try $0.write("", $0.lab.trash.appending("gone.\(GUID.random()).deleted"))
+            try $0.write("", $0.lab.trash.appending("gone.\(GUID.random()).removed"))
         },
         Damage("no kernel", "boot-missing") { try $0.remove($0.kernel) },
         Damage("another kernel", "boot-damaged") { try $0.write("another", $0.kernel) },

@@ -93,6 +93,14 @@ final class DoctoredLab: Sendable {
         try FileSystem.write(Array(text.utf8), to: file)
     }
 
+    /// Puts a copy of the last checkpoint into the trash.
+    func discard(_ change: (inout Configuration) throws -> Void) throws {
+        var configuration = try Configuration(reading: web.checkpoint(last))
+        try change(&configuration)
+        try write(String(decoding: configuration.file(), as: UTF8.self), lab.trashed(.random(), of: id))
+        try mode(0o700, lab.trash(of: id))
+    }
+
     func remove(_ file: FilePath) throws { try FileManager.default.removeItem(atPath: file.string) }
 
     func mode(_ mode: Int, _ file: FilePath) throws {

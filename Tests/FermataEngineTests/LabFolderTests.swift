@@ -90,7 +90,7 @@ struct LabFolderTests {
 
     @Test func `what a crash left of making and removing machines goes with the next writer`() throws {
         let unfinished = lab.path.appending(".web.\(GUID.random()).new")
-        for folder in [unfinished, lab.trash.appending("web.\(GUID.random()).deleted")] {
+        for folder in [unfinished, lab.trash.appending("web.\(GUID.random()).removed")] {
             try FileSystem.create(folder.appending("Snapshots"))
         }
         try FileSystem.create(lab.path.appending(".db.\(GUID.random()).new"))

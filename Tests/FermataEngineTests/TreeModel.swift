@@ -43,15 +43,18 @@ final class TreeModel {
     let folder: TemporaryFolder
     let hypervisor = SimulatedHypervisor()
     private(set) var host: MachineHost
-    private(set) var nodes: [GUID: Node] = [:]
+    var nodes: [GUID: Node] = [:]
+    /// What is in the trash; nil in a lab without one.
+    var trashed: [GUID: Node]?
     private(set) var now: Moment
     private(set) var ancestors: [GUID] = []
-    private var random: SeededGenerator
+    var random: SeededGenerator
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, trash budget: TrashBudget? = nil) throws {
         folder = try TemporaryFolder()
         random = SeededGenerator(seed: seed)
-        let lab = try LabFolder.create(folder.path.appending("lab"))
+        trashed = budget.map { _ in [:] }
+        let lab = try LabFolder.create(folder.path.appending("lab"), trash: budget)
         host = try MachineHost(
             of: try lab.createMachine(Self.definition, file: { FilePath($0) }), hypervisor: hypervisor,
             settings: HostSettings(restoreWay: .automatic))
@@ -147,6 +150,7 @@ final class TreeModel {
     func apply(_ id: GUID) async throws -> String {
         let node = try #require(nodes[id])
         let outcome = try await host.apply(id)
+        try noteDiscarded(now, ancestors)
         now = node.moment
         ancestors = [id] + node.ancestors
         return "apply \(id) \(outcome.way)"
@@ -154,7 +158,10 @@ final class TreeModel {
 
     func delete(_ ids: Set<GUID>) async throws -> String {
         try await host.delete(ids.sorted())
-        for id in ids { nodes[id] = nil }
+        for id in ids {
+            trashed?[id] = nodes[id]
+            nodes[id] = nil
+        }
         return "delete " + ids.map(\.description).sorted().joined(separator: " ")
     }
 
@@ -236,9 +243,10 @@ final class TreeModel {
             guard let configuration = record.checkpoints[id], let node = nodes[id] else { continue }
             try expect(configuration, node.moment, "\(comment), checkpoint \(id)", record)
         }
+        try checkTrash(record, comment, sample: sample)
     }
 
-    private func expect(
+    func expect(
         _ configuration: Configuration, _ moment: Moment, _ comment: String, _ record: MachineRecord
     ) throws {
         #expect(configuration.disks.map(\.name) == Self.definition.disks.map(\.name), "\(comment)")

@@ -145,8 +145,9 @@ import Testing
         defer { withExtendedLifetime((local, remote)) {} }
         let id = GUID.random()
         let operations: [@Sendable (any MachineControl) async throws -> Void] = [
-            { _ = try await $0.apply(id, ending: .asCheckpoint) }, { _ = try await $0.revert(ending: .paused) },
-            { try await $0.delete([id]) },
+            { _ = try await $0.apply(id, ending: .asCheckpoint, toTrash: true) },
+            { _ = try await $0.revert(ending: .paused, toTrash: true) },
+            { try await $0.delete([id], toTrash: true) },
             { try await $0.change(HardwareChange(detach: ["sytem"])) },
             { try await $0.change(HardwareChange(memory: ByteSize(bytes: 1000))) },
             { _ = try await $0.run(.shell("true"), within: .seconds(1)) }, { try await $0.reset() },

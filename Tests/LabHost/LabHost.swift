@@ -103,6 +103,10 @@ import SystemPackage
             let tree = await host.files.tree
             let top = try await host.files.checkpoint(value).id
             try await host.delete([top] + tree.descendants(of: top).map(\.id))
+        case "untrash":
+            let entry = try MachineTrash(of: await host.files).entry(value, of: name)
+            try await host.restoreFromTrash(entry.id, as: nil)
+        case "collect": _ = try await host.emptyTrash(olderThan: nil, keeping: nil)
         case "rename":
             let names = value.split(separator: "=", maxSplits: 1).map(String.init)
             guard let old = names.first, let new = names.last else { throw Failure(description: "no names") }

@@ -43,8 +43,10 @@ final class BuiltProgram: Sendable {
         _ = FileManager.default.createFile(atPath: messages.string, contents: nil)
         process.executableURL = URL(filePath: tests.removingLastComponent().appending(name).string)
         process.arguments = arguments
-        process.environment = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": mark.string]
-            .merging(environment) { $1 }
+        process.environment = [
+            "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": mark.string, "FERMATA_TRASH": "off",
+        ]
+        .merging(environment) { $1 }
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = FileHandle(forWritingAtPath: messages.string)

@@ -46,7 +46,7 @@ enum CommandSteps {
         "checkpoint apply wbe x --discard", "checkpoint revert wbe --discard", "checkpoint list wbe",
         "checkpoint tree wbe", "checkpoint export wbe x y", "vm merge wbe", "checkpoint show wbe x",
         "checkpoint delete wbe x",
-        "checkpoint rename wbe x y", "checkpoint diff wbe x",
+        "checkpoint rename wbe x y", "checkpoint diff wbe x", "trash list wbe", "trash restore wbe x", "gc wbe",
     ].map { CommandStep($0).isWrongUse("there is no machine 'wbe' in <lab>; did you mean 'web'?") }
 
     private static let whileOff: [CommandStep] = [

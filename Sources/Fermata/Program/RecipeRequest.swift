@@ -22,7 +22,8 @@ package struct RecipeRequest: Sendable {
         self.recipe = recipe
         self.folder = folder
         lab = Lab(
-            at: Lab.find(store: store.map { FilePath($0) }, recipeFolder: folder), hypervisor: QEMUDriver())
+            at: Lab.find(store: store.map { FilePath($0) }, recipeFolder: folder), hypervisor: QEMUDriver(),
+            trash: .ofNewLabs())
     }
 
     /// How a plan is printed.

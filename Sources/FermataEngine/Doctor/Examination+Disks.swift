@@ -29,11 +29,11 @@ extension Examination {
             }
         }
         var isWhole = !findings.contains { Self.hidesConfigurations.contains($0.code) || $0.code == "disk-missing" }
-        var chains: [(machine: MachineName, files: [FilePath])] = []
+        var chains: [(machine: MachineFolder, files: [FilePath])] = []
         var identities: [FilePath: DiskIdentity] = [:]
         for (leaf, owner) in leaves.sorted(by: { $0.key.string < $1.key.string }) {
             if let chain = examineChain(leaf, of: owner.folder) {
-                chains += Array(repeating: (owner.folder.name, chain.map(\.path)), count: owner.count)
+                chains += Array(repeating: (owner.folder, chain.map(\.path)), count: owner.count)
                 for layer in chain { identities[layer.path] = layer.identity }
             } else {
                 isWhole = false
@@ -55,6 +55,8 @@ extension Examination {
         for warning in chain.warnings {
             let path = FilePath(warning.path)
             switch warning.kind {
+            // The trash lies deeper than the place that the folder had, and gets again.
+            case .parentMoved where folder.discarded != nil: break
             case .parentTimestamp, .parentMoved:
                 let parent = chain.layers.drop { $0.path != path }.dropFirst().first?.path
                 add(

@@ -34,12 +34,7 @@ extension Examination {
                 Finding(
                     "leftover", lab.path.appending(name), "an operation that was cut off left this", fix: leftovers))
         }
-        for name in entries(lab.trash) where name.hasSuffix(".deleted") {
-            add(
-                Finding(
-                    "leftover-deleted", lab.trash.appending(name), "a deleted machine was not removed to its end",
-                    fix: leftovers))
-        }
+        examineTrash()
         let isWhole = !findings.contains { Self.hidesConfigurations.contains($0.code) }
         examineBoot(isWhole)
         guard isWhole else { return }
@@ -65,7 +60,8 @@ extension Examination {
 
     /// What keeps the engine from knowing all that the lab's configurations need.
     static let hidesConfigurations: Set<String> = [
-        "machine-identity", "configuration-damaged", "configuration-foreign", "checkpoint-damaged",
+        "machine-identity", "configuration-damaged", "configuration-foreign", "checkpoint-damaged", "trash-damaged",
+        "trash-incomplete",
     ]
 
     private mutating func examineBoot(_ isWhole: Bool) {

@@ -33,6 +33,7 @@ extension Examination {
         }
         let checkpoints = examineCheckpoints(of: folder, id)
         examineMemory(of: folder, now, checkpoints)
+        examineTrash(of: folder)
         // A host that works in the folder has such things for a moment.
         if !folder.isInUse { examineLeftovers(of: folder, id, now, checkpoints) }
         if FileSystem.exists(folder.differencingDisks(of: id)) { examineMode(folder.differencingDisks(of: id)) }
@@ -107,8 +108,9 @@ extension Examination {
                 add(Finding("leftover", place.appending(name), "an operation that was cut off left this", fix: fix))
             }
         }
+        let trashed = Set((try? folder.lab.trashedFiles(of: id)) ?? [])
         for name in entries(folder.snapshots) {
-            guard let found = GUID(name), found != id, checkpoints[found] == nil,
+            guard let found = GUID(name), found != id, checkpoints[found] == nil, !trashed.contains(found),
                 !FileSystem.exists(folder.checkpoint(found))
             else { continue }
             add(

@@ -12,14 +12,14 @@ extension Examination {
     ) {
         for (id, configuration) in checkpoints.sorted(by: { $0.key < $1.key })
         where configuration.checkpoint?.hasMemory == true {
-            examine(
+            examineMemory(
                 folder.memory(ofCheckpoint: id), moment: configuration.checkpoint?.moment ?? id, configuration,
                 remedy: "fermata checkpoint delete \(folder.name) \(id); its disks can still be read by others")
         }
         switch now.saved {
         case nil: break
         case .own(let moment):
-            examine(
+            examineMemory(
                 folder.savedMemory(of: now.machine), moment: moment, now,
                 remedy: "fermata vm turn-off \(folder.name) --discard; its disks stay")
         case .checkpoint(let id):
@@ -40,7 +40,7 @@ extension Examination {
         }
     }
 
-    private mutating func examine(
+    mutating func examineMemory(
         _ files: MemoryFiles, moment: GUID, _ configuration: Configuration, remedy: String
     ) {
         for (file, what) in [(files.image, "memory"), (files.devices, "devices")] {

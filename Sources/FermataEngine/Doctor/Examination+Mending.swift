@@ -17,7 +17,7 @@ extension Examination {
         case .remove:
             let lock = try FolderLock(lab.path, of: "the lab \(lab.path)")
             defer { withExtendedLifetime(lock) {} }
-            try FileSystem.remove(finding.path)
+            try FileSystem.removeAll(finding.path)
         case .makePrivate:
             guard unsafe finding.path.withPlatformString({ unsafe chmod($0, mode(of: finding.path) & 0o700) }) == 0
             else {

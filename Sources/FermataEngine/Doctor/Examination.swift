@@ -27,7 +27,7 @@ public struct Examination {
     public init(of path: FilePath) throws(EngineError) {
         lab = LabFolder(path)
         try examineStore()
-        for folder in try machineFolders() { examine(folder) }
+        for folder in try machineFolders() + ((try? lab.deletedMachines()) ?? []) { examine(folder) }
         examineIdentities()
         examineDisks()
         examineSurroundings()

@@ -84,7 +84,7 @@ extension MachineHost {
                 id: id, name: request.name, pauseMicroseconds: pause,
                 durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
             host.eventSource.tell(.checkpointed(request.name, id))
-            if let superseded { try host.remove([superseded]) }
+            if let superseded { try host.remove([superseded], toTrash: nil) }
             return outcome
         }
     }

@@ -10,14 +10,18 @@ extension MachineHost {
     /// Memory goes with them, and so do disks that nothing needs any more. A disk that others still read through is
     /// merged with the one that grew from it, once there is just one: at once, or beside the running machine, which
     /// ``mergeDisks(rate:)`` waits for.
-    public func delete(_ checkpoints: [GUID]) async throws {
+    ///
+    /// In a lab with a trash they can come back until it is emptied, and all of that happens only then.
+    ///
+    /// - Parameter isTrashing: false when they are not to go to the trash.
+    public func delete(_ checkpoints: [GUID], toTrash isTrashing: Bool = true) async throws {
         try await withoutMerging { host in
             try await host.exclusively("deleting checkpoints") { host in
                 try host.requireLock()
                 for id in checkpoints where host.record.checkpoints[id] == nil {
                     throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
                 }
-                try host.remove(Set(checkpoints))
+                try host.remove(Set(checkpoints), toTrash: host.trashBudget(isTrashing))
             }
         }
     }
@@ -57,36 +61,52 @@ extension MachineHost {
         record = record.committed(id, configuration)
     }
 
-    func remove(_ checkpoints: Set<GUID>) throws(EngineError) {
+    /// Forgets checkpoints.
+    ///
+    /// - Parameter budget: what the trash may hold, to which they go; nil when they are gone for good.
+    func remove(_ checkpoints: Set<GUID>, toTrash budget: TrashBudget?) throws(EngineError) {
         guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
         let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
-        try forget(checkpoints)
+        try forget(checkpoints, toTrash: budget != nil)
         record = record.removed(checkpoints)
         for id in checkpoints { checkedImages[id] = nil }
         let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
             try Deletion.finish(in: folder, of: record.id)
-            for id in checkpoints { try folder.removeCheckpoint(id) }
-            try Recovery(of: folder).removeUnneededDisks()
-            removeMade(bases)
-            isMergeWanted = running != nil
-            if running == nil {
-                try UnownedDisks(of: folder).merge()
-                record = try MachineRecord(reading: folder)
+            guard let budget else {
+                for id in checkpoints { try folder.removeCheckpoint(id) }
+                return try reclaim(bases)
             }
+            // An image can be made again; the checkpoint's memory and disks stay.
+            for id in checkpoints { try FlatImage.remove(of: id, in: folder.lab) }
+            keep(to: budget)
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
         }
     }
 
+    /// Removes the disks that nothing needs any more, and merges those that nothing owns, or lets them be merged.
+    ///
+    /// - Parameter bases: disks that are known no more by their names.
+    func reclaim(_ bases: [Configuration.Disk]) throws(EngineError) {
+        try Recovery(of: folder).removeUnneededDisks()
+        removeMade(bases)
+        isMergeWanted = running != nil
+        if running == nil {
+            try UnownedDisks(of: folder).merge()
+            record = try MachineRecord(reading: folder)
+        }
+    }
+
     /// The commit: the file of one checkpoint goes, or the deletion of several is entered in the journal.
-    private func forget(_ checkpoints: Set<GUID>) throws(EngineError) {
+    private func forget(_ checkpoints: Set<GUID>, toTrash isTrashing: Bool) throws(EngineError) {
         do throws(EngineError) {
             guard let only = checkpoints.first, checkpoints.count == 1 else {
-                return try Deletion(of: checkpoints).commit(of: record.id, in: folder.lab)
+                return try Deletion(of: checkpoints, toTrash: isTrashing).commit(of: record.id, in: folder.lab)
             }
+            guard !isTrashing else { return try folder.moveToTrash(only, of: record.id) }
             try FileSystem.remove(folder.checkpoint(only))
             FaultPoint.checkpointRemoved.reach()
             try FileSystem.synchronize(folder.snapshots)

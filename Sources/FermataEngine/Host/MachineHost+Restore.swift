@@ -51,8 +51,12 @@ public enum RestoreEnding: String, Hashable, Sendable, Codable {
 
 extension MachineHost {
     /// Makes now equal to the checkpoint from which it grew.
-    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
-        try await restore(ending) { host throws(EngineError) in
+    ///
+    /// - Parameter isTrashing: false when what now is does not go to the trash, if the lab has one.
+    public func revert(
+        ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
+    ) async throws -> RestoreOutcome {
+        try await restore(ending, isTrashing) { host throws(EngineError) in
             guard let parent = host.record.parent(of: host.record.now) else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint to revert to")
             }
@@ -62,8 +66,12 @@ extension MachineHost {
 
     /// Makes now equal to a checkpoint; the machine takes its power state, unless another one is asked for, and the next
     /// checkpoint branches there.
-    public func apply(_ id: GUID, ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
-        try await restore(ending) { host throws(EngineError) in
+    ///
+    /// - Parameter isTrashing: false when what now is does not go to the trash, if the lab has one.
+    public func apply(
+        _ id: GUID, ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
+    ) async throws -> RestoreOutcome {
+        try await restore(ending, isTrashing) { host throws(EngineError) in
             guard host.record.checkpoints[id] != nil else {
                 throw EngineError(.notFound, "machine '\(host.folder.name)' has no checkpoint \(id)")
             }
@@ -73,15 +81,17 @@ extension MachineHost {
 
     /// Chooses the checkpoint when its turn has come: an operation before it may still be making it.
     private func restore(
-        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+        _ ending: RestoreEnding, _ isTrashing: Bool,
+        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try await withoutMerging { host in
-            try await host.exclusively("a restore") { host in try await host.restoreInTurn(ending, choose) }
+            try await host.exclusively("a restore") { host in try await host.restoreInTurn(ending, isTrashing, choose) }
         }
     }
 
     private func restoreInTurn(
-        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+        _ ending: RestoreEnding, _ isTrashing: Bool,
+        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try requireLock()
         let id = try choose(self)
@@ -89,20 +99,30 @@ extension MachineHost {
         let began = ContinuousClock.now
         let restore = try prepare(id, target, ending)
         FaultPoint.restoreChildrenCreated.reach()
-        let old = record.now.disks
+        let old = (disks: record.now.disks, chains: running?.chains ?? [])
+        var budget: TrashBudget?
         let way: RestoreOutcome.Way
         let pause: Int64?
+        let kept: GUID?
         do {
+            budget = try trashBudget(isTrashing)
+            kept = try budget.map { _ throws(EngineError) in try enterNow() }
             (way, pause) = try await self.restore(restore)
         } catch {
             // Once the configuration names the new children, the restore has happened.
             removeUnlessNamed(restore.now.disks)
+            if budget != nil { removeVoidEntries() }
+            if record.now.disks == restore.now.disks { for chain in old.chains { try? chain.close() } }
             throw error
         }
         FaultPoint.restoreResumed.reach()
         let took = ContinuousClock.now - began
-        removeDiscarded(old)
-        removeMade(old)
+        if let kept, let budget, completeEntry(kept, chains: old.chains) {
+            keep(to: budget)
+        } else {
+            removeDiscarded(old.disks)
+            removeMade(old.disks)
+        }
         removeSavedMemory()
         eventSource.tell(.restored(id))
         tellState()

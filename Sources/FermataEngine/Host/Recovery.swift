@@ -14,6 +14,8 @@ import VirtualDisk
 ///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
 ///   a disk that no configuration needs    a child of an operation that never was    removed
 ///   .journal/<VMGUID>.deletion            several checkpoints are deleted           finished
+///   .trash/<VMGUID>/<CP>.xml, void        a restore that never was, or that which   removed
+///                                         came back under another name
 ///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
 ///   a saved machine's memory files        it is not saved, or not in them           removed
 ///   another name than the folder's        the machine was renamed                   followed
@@ -34,6 +36,7 @@ struct Recovery {
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
         try Deletion.finish(in: folder, of: record.id)
+        for file in try MachineTrash(uncounted: record).void { try FileSystem.remove(file) }
         try removeLeftoverCheckpoints(record)
         if case .own = record.now.saved {} else { try folder.removeSavedMemory(of: record.id) }
         finishDisks(of: record.id)
@@ -77,7 +80,8 @@ struct Recovery {
         } catch {
             let record = try MachineRecord(reading: folder)
             var finished: [FilePath] = []
-            for configuration in [record.now] + record.checkpoints.values {
+            let trashed = (try? MachineTrash(uncounted: record))?.configurations ?? [:]
+            for configuration in [record.now] + record.checkpoints.values + trashed.values {
                 for disk in configuration.disks {
                     guard let path = try? DiskFiles.path(of: disk, machine: record.id, in: folder) else { continue }
                     // Who is still at it has the disk claimed.
@@ -116,7 +120,8 @@ struct Recovery {
     }
 
     private func removeUnfinishedFiles() throws(EngineError) {
-        for place in [folder.virtualMachines, folder.snapshots] where FileSystem.exists(place) {
+        let places = [folder.virtualMachines, folder.snapshots, folder.lab.trash(of: try folder.identity())]
+        for place in places where FileSystem.exists(place) {
             for name in try FileSystem.entries(of: place) where name.hasPrefix(".") && name.hasSuffix(".new") {
                 try FileSystem.remove(place.appending(name))
             }
@@ -134,9 +139,11 @@ struct Recovery {
 
     private func removeLeftoverCheckpoints(_ record: MachineRecord) throws(EngineError) {
         guard FileSystem.exists(folder.snapshots) else { return }
+        // Those that cannot be read are among them: whatever they are, their memory is theirs.
+        let trashed = Set(try folder.lab.trashedFiles(of: record.id))
         for name in try FileSystem.entries(of: folder.snapshots) {
             let id = GUID(name.hasSuffix(".xml") ? String(name.dropLast(4)) : name)
-            guard let id, id != record.id, record.checkpoints[id] == nil else { continue }
+            guard let id, id != record.id, record.checkpoints[id] == nil, !trashed.contains(id) else { continue }
             try folder.removeCheckpoint(id)
         }
     }

@@ -100,7 +100,7 @@ struct UnownedDisks {
     /// Whether two disks are the machine's, and no other machine reads through them.
     private func isMine(_ disk: FilePath, _ child: FilePath, _ references: DiskReferences) -> Bool {
         [disk, child].allSatisfy { $0.starts(with: folder.path) }
-            && references.readers(of: disk, besides: folder.name).isEmpty
+            && references.readers(of: disk, besides: folder).isEmpty
     }
 
     /// Which of now's disks a file is.
@@ -119,7 +119,9 @@ struct UnownedDisks {
     private func held(by record: MachineRecord) -> Set<String> {
         var sources: [MemorySource] = []
         if let saved = record.now.saved, let source = try? record.memory(of: saved) { sources.append(source) }
-        for (id, configuration) in record.checkpoints where configuration.checkpoint?.moment != nil {
+        let trashed = (try? MachineTrash(uncounted: record))?.configurations ?? [:]
+        for (id, configuration) in record.checkpoints.merging(trashed, uniquingKeysWith: { live, _ in live })
+        where configuration.checkpoint?.moment != nil {
             sources.append(record.memory(of: id, configuration))
         }
         var names: Set<String> = []

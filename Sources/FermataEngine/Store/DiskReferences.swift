@@ -10,6 +10,8 @@ import VirtualDisk
 ///
 /// A machine's disks may be read by other machines, its forks, whose hosts go on meanwhile. What was found is therefore
 /// true of one moment: the configurations of all machines were the same before and after their disks were followed.
+///
+/// What is in the trash needs its disks as what exists does.
 struct DiskReferences {
     /// How often a lab that changes meanwhile is looked at anew.
     private static let attempts = 10
@@ -23,7 +25,7 @@ struct DiskReferences {
     /// The needed disks that do not say where their parents are now.
     private(set) var stale: Set<FilePath> = []
     /// The machines that read each needed disk.
-    private var readers: [FilePath: Set<MachineName>] = [:]
+    private var readers: [FilePath: Set<MachineFolder>] = [:]
 
     init(of lab: LabFolder) throws(EngineError) {
         var records = try Self.records(of: lab)
@@ -45,31 +47,50 @@ struct DiskReferences {
         throw EngineError(.busy, "the machines of the lab \(lab.path) are being changed all the time; try again")
     }
 
-    private init(_ records: [MachineRecord]) throws(EngineError) {
-        for record in records {
-            for configuration in [record.now] + record.checkpoints.values {
+    private init(_ records: [Reader]) throws(EngineError) {
+        for reader in records {
+            let record = reader.record
+            for configuration in [record.now] + record.checkpoints.values + reader.trashed.values {
                 for disk in configuration.disks {
                     let path = try DiskFiles.path(of: disk, machine: configuration.machine, in: record.folder)
                     let chain = try needed.contains(path) ? known(from: path) : follow(path, in: record.folder)
-                    add(chain, of: record.folder.name)
+                    add(chain, of: record.folder)
                 }
             }
+        }
+    }
+
+    /// A machine with what is in its trash.
+    private struct Reader {
+        let record: MachineRecord
+        let trashed: [GUID: Configuration]
+
+        init(_ folder: MachineFolder) throws(EngineError) {
+            record = try MachineRecord(reading: folder)
+            let trash = try MachineTrash(uncounted: record)
+            if let file = trash.unreadable.first {
+                throw EngineError(
+                    .damaged,
+                    "\(file) cannot be read, so any disk may be one that it needs; 'fermata gc \(folder.name)' removes it"
+                )
+            }
+            trashed = trash.configurations
         }
     }
 
     /// What chains that were read tell.
     ///
     /// - Parameter chains: of each disk of each configuration, from its leaf to its base.
-    init(chains: [(machine: MachineName, files: [FilePath])]) {
+    init(chains: [(machine: MachineFolder, files: [FilePath])]) {
         for chain in chains { add(chain.files, of: chain.machine) }
     }
 
-    private static func records(of lab: LabFolder) throws(EngineError) -> [MachineRecord] {
+    private static func records(of lab: LabFolder) throws(EngineError) -> [Reader] {
         var failures = 0
         while true {
             do throws(EngineError) {
-                var records: [MachineRecord] = []
-                for folder in try lab.machines() { records.append(try MachineRecord(reading: folder)) }
+                var records: [Reader] = []
+                for folder in try lab.machines() + lab.deletedMachines() { records.append(try Reader(folder)) }
                 return records
             } catch {
                 // A file may have gone since its name was read.
@@ -79,8 +100,9 @@ struct DiskReferences {
         }
     }
 
-    private static func isSame(_ one: MachineRecord, _ other: MachineRecord) -> Bool {
-        one.folder == other.folder && one.now == other.now && one.checkpoints == other.checkpoints
+    private static func isSame(_ one: Reader, _ other: Reader) -> Bool {
+        one.record.folder == other.record.folder && one.record.now == other.record.now
+            && one.record.checkpoints == other.record.checkpoints && one.trashed == other.trashed
     }
 
     /// A disk with its ancestors.
@@ -97,7 +119,7 @@ struct DiskReferences {
         return chain
     }
 
-    private mutating func add(_ chain: [FilePath], of machine: MachineName) {
+    private mutating func add(_ chain: [FilePath], of machine: MachineFolder) {
         if let leaf = chain.first { named[leaf, default: 0] += 1 }
         needed.formUnion(chain)
         for disk in chain { readers[disk, default: []].insert(machine) }
@@ -119,16 +141,16 @@ struct DiskReferences {
         named[disk] == 1 && !parents.values.contains(disk)
     }
 
-    /// The machines besides one that read a disk.
-    func readers(of disk: FilePath, besides machine: MachineName) -> Set<MachineName> {
+    /// The machines besides one that read a disk; deleted ones are among them.
+    func readers(of disk: FilePath, besides machine: MachineFolder) -> Set<MachineFolder> {
         (readers[disk] ?? []).subtracting([machine])
     }
 
-    /// The machines besides one that read through its disks.
-    func readers(of folder: MachineFolder) -> Set<MachineName> {
-        var found: Set<MachineName> = []
+    /// The machines besides one that read through its disks; deleted ones are among them.
+    func readers(of folder: MachineFolder) -> Set<MachineFolder> {
+        var found: Set<MachineFolder> = []
         for (disk, machines) in readers where disk.starts(with: folder.path) { found.formUnion(machines) }
-        return found.subtracting([folder.name])
+        return found.subtracting([folder])
     }
 
     /// The disks of a machine whose parents are another machine's, with these, in a fixed order.

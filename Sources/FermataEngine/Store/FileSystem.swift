@@ -161,6 +161,30 @@ enum FileSystem {
         for folder in Set(folders) { try synchronize(folder) }
     }
 
+    /// Notes this moment as the one at which a file or a folder was changed.
+    static func touch(_ path: FilePath) throws(EngineError) {
+        guard unsafe path.withPlatformString({ unsafe utimensat(AT_FDCWD, $0, nil, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            throw failure("noting the time of", path)
+        }
+    }
+
+    /// The bytes that a file, or a folder with all that is in it, takes; a file with several names counts once.
+    static func allocated(_ path: FilePath) -> UInt64 {
+        var seen: Set<UInt64> = []
+        return allocated(path, &seen)
+    }
+
+    private static func allocated(_ path: FilePath, _ seen: inout Set<UInt64>) -> UInt64 {
+        guard let status = status(of: path) else { return 0 }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            if status.st_nlink > 1, !seen.insert(UInt64(status.st_ino)).inserted { return 0 }
+            return UInt64(clamping: status.st_blocks) * 512
+        }
+        var sum: UInt64 = 0
+        for name in (try? entries(of: path)) ?? [] { sum += allocated(path.appending(name), &seen) }
+        return sum
+    }
+
     /// Keeps a file from all but its owner.
     static func makePrivate(_ path: FilePath) throws(EngineError) {
         guard unsafe path.withPlatformString({ unsafe chmod($0, 0o600) }) == 0 else {

@@ -104,9 +104,20 @@ extension LabFolder {
 
     /// Refuses what takes a machine's disks away while others read through them.
     ///
-    /// - Parameter what: what the machine was to, such as `be deleted`.
-    func requireNoForks(of folder: MachineFolder, to what: String) throws(EngineError) {
-        let forks = try readers(of: folder).sorted()
+    /// - Parameters:
+    ///   - what: what the machine was to, such as `be deleted`.
+    ///   - keepsDisks: whether its disks stay for forks that are in the trash.
+    func requireNoForks(
+        of folder: MachineFolder, to what: String, keepingDisks keepsDisks: Bool = false
+    ) throws(EngineError) {
+        let readers = try readers(of: folder)
+        if !keepsDisks, let fork = readers.filter({ $0.discarded != nil }).map(\.name).min() {
+            throw EngineError(
+                .wrongState,
+                "machine '\(folder.name)' cannot \(what): its fork '\(fork)' is in the trash, and reads through its disks; "
+                    + "remove that with 'fermata gc \(fork)' first")
+        }
+        let forks = readers.filter { $0.discarded == nil }.map(\.name).sorted()
         guard !forks.isEmpty else { return }
         let names = forks.map { "'\($0)'" }.joined(separator: ", ")
         throw EngineError(
@@ -116,13 +127,13 @@ extension LabFolder {
                 + "delete \(forks.count == 1 ? "it" : "them") first")
     }
 
-    /// The machines besides one whose disks read through its own.
-    private func readers(of folder: MachineFolder) throws(EngineError) -> Set<MachineName> {
-        let machines = try machines().filter { $0 != folder }
+    /// The machines besides one whose disks read through its own; deleted ones are among them.
+    func readers(of folder: MachineFolder) throws(EngineError) -> Set<MachineFolder> {
+        let machines = try (machines() + deletedMachines()).filter { $0 != folder }
         guard !machines.isEmpty else { return [] }
         if let references = try? DiskReferences(of: self) { return references.readers(of: folder) }
         // A machine is damaged. The files of the others still tell from which they grew.
-        return Set(machines.filter { $0.reads(through: folder) }.map(\.name))
+        return Set(machines.filter { $0.reads(through: folder) })
     }
 }
 

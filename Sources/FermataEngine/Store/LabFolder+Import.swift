@@ -41,7 +41,10 @@ extension LabFolder {
         guard !FileSystem.exists(target.path) else {
             throw EngineError(.exists, "\(target.path) exists already; choose another name, or remove it")
         }
-        let taken = try machines().contains { (try? $0.identity()) == source.configuration.machine }
+        // What is in the trash of a machine that is gone must not become this one's.
+        let taken =
+            try (machines() + deletedMachines()).contains { (try? $0.identity()) == source.configuration.machine }
+            || FileSystem.exists(trash(of: source.configuration.machine))
         let unfinished = path.appending(".\(name).\(GUID.random()).new")
         do {
             try fill(unfinished, from: source, id: taken ? .random() : source.configuration.machine, target: target)

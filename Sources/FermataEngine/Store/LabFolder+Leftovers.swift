@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// ```
 ///   .<Name>.<GUID>.new              a machine that never was, or one that gave way     removed
-///   .trash/<Name>.<GUID>.deleted    a machine that was deleted                         removed
+///   .trash/<Name>.<GUID>.removed    a machine that cannot come back                    removed
 ///   .store.json.new, Boot/.*.new    an unfinished file                                 removed
 ///   .cache/<CPGUID>.flat…, .<VMGUID>.console…   of a machine that is removed           removed with it
 /// ```
@@ -35,7 +35,7 @@ extension LabFolder {
             }
         }
         guard FileSystem.exists(trash) else { return }
-        for name in try FileSystem.entries(of: trash) where name.hasSuffix(".deleted") {
+        for name in try FileSystem.entries(of: trash) where name.hasSuffix(Self.removedSuffix) {
             try discard(trash.appending(name))
         }
     }
@@ -51,13 +51,21 @@ extension LabFolder {
 
     /// Removes a file, or a machine's folder after what lies elsewhere and only this machine needed.
     private func discard(_ discarded: FilePath) throws(EngineError) {
+        try removeRemakable(discarded)
+        for id in try identities(in: discarded.appending("Virtual Machines")) {
+            try FileSystem.remove(deletion(of: id))
+            try FileSystem.removeAll(trash(of: id))
+        }
+        try FileSystem.removeAll(discarded)
+    }
+
+    /// Removes the images and logs of a machine's folder that has lost its name.
+    func removeRemakable(_ discarded: FilePath) throws(EngineError) {
         for id in try identities(in: discarded.appending("Snapshots")) { try FlatImage.remove(of: id, in: self) }
         for id in try identities(in: discarded.appending("Virtual Machines")) {
             try FlatImage.remove(of: id, in: self)
             try Console.removeLogs(of: id, in: self)
-            try FileSystem.remove(deletion(of: id))
         }
-        try FileSystem.removeAll(discarded)
     }
 
     /// The ids that name configuration files of a folder, which need not be there.

@@ -3,6 +3,7 @@
 
 public import FermataModel
 import Foundation
+import Logging
 public import SystemPackage
 import VirtualDisk
 
@@ -110,18 +111,32 @@ extension LabFolder {
 
     /// Deletes a machine with all its checkpoints; it is gone once its folder has lost its name.
     ///
+    /// In a lab with a trash it can come back until it is emptied.
+    ///
+    /// - Parameter isTrashing: false when it is not to go to the trash.
     /// - Throws: ``EngineError/Code/busy`` while it runs, ``EngineError/Code/wrongState`` while other machines, its forks,
     ///   read through its disks; nothing is changed then.
-    public func deleteMachine(_ name: MachineName) throws(EngineError) {
+    public func deleteMachine(_ name: MachineName, toTrash isTrashing: Bool = true) throws(EngineError) {
         let folder = machine(name)
         let labLock = try FolderLock(path, of: "the lab \(path)")
         let lock = try FolderLock(folder.path, of: "machine '\(name)'")
         defer { withExtendedLifetime((labLock, lock)) {} }
-        try requireNoForks(of: folder, to: "be deleted")
+        let budget = isTrashing ? try trashBudget() : nil
+        try requireNoForks(of: folder, to: "be deleted", keepingDisks: budget != nil)
         try FileSystem.create(trash)
-        let discarded = trash.appending("\(name).\(GUID.random()).deleted")
+        let suffix = budget == nil ? Self.removedSuffix : Self.deletedSuffix
+        let discarded = trash.appending("\(name).\(GUID.random())\(suffix)")
+        if budget != nil { try FileSystem.touch(folder.path) }
+        FaultPoint.trashCommit.before()
         try FileSystem.move(folder.path, to: discarded)
-        discardNow(discarded)
+        FaultPoint.trashCommit.after()
+        guard let budget else { return discardNow(discarded) }
+        do throws(EngineError) {
+            try removeRemakable(discarded)
+            _ = try removeTrashedWithLock(olderThan: budget.age, keeping: budget.bytes)
+        } catch {
+            Logger(label: "fermata.engine").warning("the trash stays as it is: \(error)")
+        }
     }
 
     /// Gives a machine that nobody hosts another name; its disks' files keep theirs.

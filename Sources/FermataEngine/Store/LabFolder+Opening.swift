@@ -9,6 +9,7 @@ extension LabFolder {
     private struct StoreDescription: Codable {
         var format = "fermata-store"
         var version = LabFolder.formatVersion
+        var trash: TrashBudget?
     }
 
     /// Opens an existing lab; changes nothing.
@@ -25,7 +26,9 @@ extension LabFolder {
     }
 
     /// Opens a lab, and makes it when its folder is missing or empty.
-    public static func create(_ path: FilePath) throws(EngineError) -> LabFolder {
+    ///
+    /// - Parameter trash: what the trash of a new lab may hold; nil for a lab without one.
+    public static func create(_ path: FilePath, trash budget: TrashBudget? = nil) throws(EngineError) -> LabFolder {
         try FileSystem.create(path)
         let lab = LabFolder(try canonical(path))
         if FileSystem.exists(lab.storeFile) {
@@ -44,11 +47,31 @@ extension LabFolder {
         for folder in [lab.boot, lab.labCheckpoints, lab.journal, lab.cache, lab.trash] {
             try FileSystem.create(folder)
         }
+        try lab.describe(StoreDescription(trash: budget))
+        return lab
+    }
+
+    private func describe(_ description: StoreDescription) throws(EngineError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let description = (try? encoder.encode(StoreDescription())) ?? Data()
-        try FileSystem.commit(Array(description) + [0x0A], to: lab.storeFile)
-        return lab
+        let text = (try? encoder.encode(description)) ?? Data()
+        try FileSystem.commit(Array(text) + [0x0A], to: storeFile)
+    }
+
+    /// What the trash may hold; nil when nothing goes there.
+    public func trashBudget() throws(EngineError) -> TrashBudget? {
+        try description().trash
+    }
+
+    /// Changes what the trash may hold from now on; what it holds stays until the next thing goes there.
+    ///
+    /// - Parameter budget: nil when nothing goes there any more.
+    public func setTrashBudget(_ budget: TrashBudget?) throws(EngineError) {
+        let lock = try FolderLock(path, of: "the lab \(path)")
+        defer { withExtendedLifetime(lock) {} }
+        var description = try description()
+        description.trash = budget
+        try describe(description)
     }
 
     /// The folder's one true path: files are compared by their paths, and a link to a lab is the same lab.
@@ -62,6 +85,10 @@ extension LabFolder {
     }
 
     private func checkVersion() throws(EngineError) {
+        _ = try description()
+    }
+
+    private func description() throws(EngineError) -> StoreDescription {
         let bytes = try FileSystem.read(storeFile, limit: 1 << 16)
         guard let description = try? JSONDecoder().decode(StoreDescription.self, from: Data(bytes)),
             description.format == "fermata-store"
@@ -72,5 +99,6 @@ extension LabFolder {
                 "\(storeFile): version: expected \(LabFolder.formatVersion), found "
                     + "\(description.version); use the Fermata that wrote it")
         }
+        return description
     }
 }

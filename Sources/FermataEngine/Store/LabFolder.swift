@@ -10,7 +10,8 @@ public import SystemPackage
 /// <lab>/  store.json            the store's format version
 ///         Boot/<sha256>         kernels and initial RAM disks, by content
 ///         Lab Checkpoints/      checkpoints of several machines
-///         .journal/  .cache/  .trash/
+///         .journal/  .cache/
+///         .trash/               what was discarded; see MachineTrash
 ///         <Name>/               a machine; see MachineFolder
 /// ```
 public struct LabFolder: Hashable, Sendable {
@@ -81,9 +82,18 @@ public struct MachineFolder: Hashable, Sendable {
     public let lab: LabFolder
     /// The machine's name, which is the folder's.
     public let name: MachineName
+    /// What the folder is called in the lab's trash; nil for a machine that exists.
+    public let discarded: String?
+
+    /// Names the folder of a machine that exists, or of one that was deleted and can come back.
+    init(lab: LabFolder, name: MachineName, discarded: String? = nil) {
+        self.lab = lab
+        self.name = name
+        self.discarded = discarded
+    }
 
     /// The folder itself.
-    public var path: FilePath { lab.path.appending(name.description) }
+    public var path: FilePath { discarded.map { lab.trash.appending($0) } ?? lab.path.appending(name.description) }
     /// The folder of the configuration.
     public var virtualMachines: FilePath { path.appending("Virtual Machines") }
     /// The folder of checkpoints and differencing disks.

@@ -17,9 +17,11 @@ enum ControlRequest: Sendable {
     case reset
     case waitForReboot(within: TimeSpan)
     case checkpoint(CheckpointRequest)
-    case apply(GUID, RestoreEnding)
-    case revert(RestoreEnding)
-    case delete([GUID])
+    case apply(GUID, RestoreEnding, toTrash: Bool)
+    case revert(RestoreEnding, toTrash: Bool)
+    case delete([GUID], toTrash: Bool)
+    case restoreFromTrash(GUID, as: CheckpointName?)
+    case emptyTrash(olderThan: Int?, keeping: UInt64?)
     case fork(GUID, as: MachineName, withMemory: Bool)
     case promote
     case export(GUID, to: FilePath, flattened: Bool, withMemory: Bool)
@@ -45,7 +47,8 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
+            .restoreFromTrash, .emptyTrash, .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks,
+            .change, .cancel, .subscribe:
             false
         }
     }
@@ -65,10 +68,31 @@ enum ControlRequest: Sendable {
         case .waitForReboot(let within): message("waitForReboot", ["within": .integer(within.milliseconds)])
         case .subscribe: message("subscribe")
         case .checkpoint(let request): message("checkpoint", request.members)
-        case .apply(let id, let ending):
-            message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
-        case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
-        case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .apply(let id, let ending, let isTrashing):
+            message(
+                "apply",
+                [
+                    "checkpoint": .string(id.description), "ending": .string(ending.rawValue),
+                    "forGood": .bool(!isTrashing),
+                ])
+        case .revert(let ending, let isTrashing):
+            message("revert", ["ending": .string(ending.rawValue), "forGood": .bool(!isTrashing)])
+        case .delete(let ids, let isTrashing):
+            message(
+                "delete",
+                ["checkpoints": .array(ids.map { .string($0.description) }), "forGood": .bool(!isTrashing)])
+        case .restoreFromTrash(let id, let name):
+            message(
+                "restoreFromTrash",
+                ["checkpoint": .string(id.description)].merging(
+                    name.map { ["name": .string($0.description)] } ?? [:]
+                ) { $1 })
+        case .emptyTrash(let age, let bytes):
+            message(
+                "emptyTrash",
+                [
+                    "olderThan": age.map { JSON.integer($0) }, "keep": bytes.map { JSON.integer(Int(clamping: $0)) },
+                ].compactMapValues(\.self))
         case .fork(let id, let name, let withMemory):
             message(
                 "fork",
@@ -133,14 +157,24 @@ enum ControlRequest: Sendable {
         case "subscribe": self = .subscribe
         case "checkpoint": self = .checkpoint(try CheckpointRequest(message))
         case "apply":
-            self = .apply(try message.identity("checkpoint"), try message.word("ending") ?? .asCheckpoint)
-        case "revert": self = .revert(try message.word("ending") ?? .asCheckpoint)
+            self = .apply(
+                try message.identity("checkpoint"), try message.word("ending") ?? .asCheckpoint,
+                toTrash: try !message.flag("forGood"))
+        case "revert":
+            self = .revert(try message.word("ending") ?? .asCheckpoint, toTrash: try !message.flag("forGood"))
         case "delete":
             var ids: [GUID] = []
             for text in try message.required(message.texts("checkpoints"), "checkpoints") {
                 ids.append(try message.required(GUID(text), "checkpoints"))
             }
-            self = .delete(ids)
+            self = .delete(ids, toTrash: try !message.flag("forGood"))
+        case "restoreFromTrash":
+            self = .restoreFromTrash(
+                try message.identity("checkpoint"), as: try message.text("name").map { CheckpointName($0) })
+        case "emptyTrash":
+            self = .emptyTrash(
+                olderThan: try message.integer("olderThan"),
+                keeping: try message.integer("keep").map { UInt64(clamping: $0 as Int) })
         case "fork":
             self = .fork(
                 try message.identity("checkpoint"), as: MachineName(try message.requiredText("name")),

@@ -82,6 +82,16 @@ struct ControlCopied: ControlResult {
     }
 }
 
+extension TrashOutcome: ControlResult {
+    var members: [String: JSON] { ["count": .integer(count), "bytes": .integer(Int(clamping: bytes))] }
+
+    init(_ message: ControlMessage) throws(ControlViolation) {
+        self.init(
+            count: try message.requiredInteger("count"),
+            bytes: UInt64(clamping: try message.requiredInteger("bytes") as Int))
+    }
+}
+
 extension CheckpointOutcome: ControlResult {
     var members: [String: JSON] {
         [

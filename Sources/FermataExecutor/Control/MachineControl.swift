@@ -42,14 +42,22 @@ public protocol MachineControl: Sendable {
     /// Holds this moment of the machine.
     func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome
 
-    /// Makes now equal to a checkpoint.
-    func apply(_ id: GUID, ending: RestoreEnding) async throws -> RestoreOutcome
+    /// Makes now equal to a checkpoint; what it was goes to the trash, if there is one, unless that is not wanted.
+    func apply(_ id: GUID, ending: RestoreEnding, toTrash isTrashing: Bool) async throws -> RestoreOutcome
 
-    /// Makes now equal to the checkpoint from which it grew.
-    func revert(ending: RestoreEnding) async throws -> RestoreOutcome
+    /// Makes now equal to the checkpoint from which it grew; what it was goes to the trash as with `apply`.
+    func revert(ending: RestoreEnding, toTrash isTrashing: Bool) async throws -> RestoreOutcome
 
     /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
-    func delete(_ checkpoints: [GUID]) async throws
+    ///
+    /// They go to the trash, if there is one, unless that is not wanted.
+    func delete(_ checkpoints: [GUID], toTrash isTrashing: Bool) async throws
+
+    /// Brings back what is in the trash: a checkpoint, or a discarded now as a checkpoint.
+    func restoreFromTrash(_ id: GUID, as name: CheckpointName?) async throws
+
+    /// Takes out of the trash what was discarded of the machine, the oldest first; everything when there is no limit.
+    func emptyTrash(olderThan age: Int?, keeping bytes: UInt64?) async throws -> TrashOutcome
 
     /// Makes a new machine of the lab that begins at a checkpoint of this one.
     ///
@@ -122,9 +130,12 @@ extension MachineControl {
         case .save: try await save()
         case .waitForReboot(let limit): try await waitForReboot(within: limit)
         case .checkpoint(let request): return try await checkpoint(request)
-        case .apply(let id, let ending): return try await apply(id, ending: ending)
-        case .revert(let ending): return try await revert(ending: ending)
-        case .delete(let ids): try await delete(ids)
+        case .apply(let id, let ending, let isTrashing):
+            return try await apply(id, ending: ending, toTrash: isTrashing)
+        case .revert(let ending, let isTrashing): return try await revert(ending: ending, toTrash: isTrashing)
+        case .delete(let ids, let isTrashing): try await delete(ids, toTrash: isTrashing)
+        case .restoreFromTrash(let id, let name): try await restoreFromTrash(id, as: name)
+        case .emptyTrash(let age, let bytes): return try await emptyTrash(olderThan: age, keeping: bytes)
         case .fork(let id, let name, let withMemory):
             return ControlIdentity(try await fork(id, as: name, withMemory: withMemory))
         case .promote: try await promote()

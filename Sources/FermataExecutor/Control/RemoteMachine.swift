@@ -98,19 +98,35 @@ public final class RemoteMachine: MachineControl {
         try await client.ask(.checkpoint(request))
     }
 
-    /// Makes now equal to a checkpoint.
-    public func apply(_ id: GUID, ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
-        try await client.ask(.apply(id, ending))
+    /// Makes now equal to a checkpoint; what it was goes to the trash, if there is one, unless that is not wanted.
+    public func apply(
+        _ id: GUID, ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
+    ) async throws -> RestoreOutcome {
+        try await client.ask(.apply(id, ending, toTrash: isTrashing))
     }
 
-    /// Makes now equal to the checkpoint from which it grew.
-    public func revert(ending: RestoreEnding = .asCheckpoint) async throws -> RestoreOutcome {
-        try await client.ask(.revert(ending))
+    /// Makes now equal to the checkpoint from which it grew; what it was goes to the trash as with `apply`.
+    public func revert(
+        ending: RestoreEnding = .asCheckpoint, toTrash isTrashing: Bool = true
+    ) async throws -> RestoreOutcome {
+        try await client.ask(.revert(ending, toTrash: isTrashing))
     }
 
     /// Forgets checkpoints, all at one moment; every other one and now stay exactly as they were.
-    public func delete(_ checkpoints: [GUID]) async throws {
-        try await done(.delete(checkpoints))
+    ///
+    /// They go to the trash, if there is one, unless that is not wanted.
+    public func delete(_ checkpoints: [GUID], toTrash isTrashing: Bool = true) async throws {
+        try await done(.delete(checkpoints, toTrash: isTrashing))
+    }
+
+    /// Brings back what is in the trash: a checkpoint, or a discarded now as a checkpoint.
+    public func restoreFromTrash(_ id: GUID, as name: CheckpointName?) async throws {
+        try await done(.restoreFromTrash(id, as: name))
+    }
+
+    /// Takes out of the trash what was discarded of the machine, the oldest first; everything when there is no limit.
+    public func emptyTrash(olderThan age: Int?, keeping bytes: UInt64?) async throws -> TrashOutcome {
+        try await client.ask(.emptyTrash(olderThan: age, keeping: bytes))
     }
 
     /// Makes a new machine of the lab that begins at a checkpoint of this one.
