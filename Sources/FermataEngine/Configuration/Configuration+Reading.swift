@@ -113,7 +113,10 @@ extension Configuration {
                 }, isOrigin: element.text("origin") == "True",
                 supersedes: try element.text("supersedes").map { text throws(ValueError) in
                     try Configuration.identity(text, "fermata/checkpoint/supersedes")
-                })
+                },
+                labCheckpoint: try element.text("lab_checkpoint").map { text throws(ValueError) in
+                    try Configuration.identity(text, "fermata/checkpoint/lab_checkpoint")
+                }, hasOwnName: element.text("own_name") == "True")
         }
     }
 

@@ -125,17 +125,23 @@ public struct Configuration: Hashable, Sendable {
         public var isOrigin: Bool
         /// The checkpoint that this one replaces, and that stops existing as this one begins to.
         public var supersedes: GUID?
+        /// The checkpoint of several machines to which it belongs, and only with which it exists.
+        public var labCheckpoint: GUID?
+        /// Whether its name is its own, and not that of the lab's checkpoint.
+        public var hasOwnName: Bool
 
         /// Makes a description.
         public init(
             kind: CheckpointTree.Checkpoint.Kind, state: MachineState, moment: GUID? = nil, isOrigin: Bool = false,
-            supersedes: GUID? = nil
+            supersedes: GUID? = nil, labCheckpoint: GUID? = nil, hasOwnName: Bool = false
         ) {
             self.kind = kind
             self.state = state
             self.moment = moment
             self.isOrigin = isOrigin
             self.supersedes = supersedes
+            self.labCheckpoint = labCheckpoint
+            self.hasOwnName = labCheckpoint != nil && hasOwnName
         }
 
         /// Whether memory and devices belong to it.

@@ -35,17 +35,14 @@ extension MachineHost {
             throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
         }
         if let name {
-            if let problem = name.problem {
-                throw EngineError(.wrongState, "the checkpoint name '\(name)' \(problem)")
-            }
-            guard !record.tree.listed.checkpoints.contains(where: { $0.name == name && $0.id != id }) else {
-                throw EngineError(
-                    .exists, "machine '\(folder.name)' has a checkpoint '\(name)' already; choose another name")
-            }
+            try requireFree(name, for: id)
             configuration.name = name.description
+            let isMember = configuration.checkpoint?.labCheckpoint != nil
+            configuration.checkpoint?.hasOwnName = isMember
         }
         if let notes { configuration.notes = notes.isEmpty ? nil : notes }
-        guard configuration != record.checkpoints[id] else { return }
+        guard configuration.name != record.checkpoints[id]?.name || configuration.notes != record.checkpoints[id]?.notes
+        else { return }
         let file = folder.checkpoint(id)
         do throws(EngineError) {
             try FileSystem.commit(configuration.file(), to: file)
@@ -57,11 +54,27 @@ extension MachineHost {
         record = record.committed(id, configuration)
     }
 
+    /// Refuses a name that no checkpoint can have, or that another one has.
+    func requireFree(_ name: CheckpointName, for id: GUID) throws(EngineError) {
+        if let problem = name.problem {
+            throw EngineError(.wrongState, "the checkpoint name '\(name)' \(problem)")
+        }
+        guard !record.tree.listed.checkpoints.contains(where: { $0.name == name && $0.id != id }) else {
+            throw EngineError(
+                .exists, "machine '\(folder.name)' has a checkpoint '\(name)' already; choose another name")
+        }
+    }
+
     func remove(_ checkpoints: Set<GUID>) throws(EngineError) {
         guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
-        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
         try forget(checkpoints)
+        clear(checkpoints)
+    }
+
+    /// Removes what checkpoints that stopped existing leave behind.
+    func clear(_ checkpoints: Set<GUID>) {
+        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
         record = record.removed(checkpoints)
         for id in checkpoints { checkedImages[id] = nil }
         let bases = basesKnownNoMore(of: forgotten)

@@ -72,27 +72,35 @@ extension MachineHost {
     }
 
     /// Chooses the checkpoint when its turn has come: an operation before it may still be making it.
-    private func restore(
-        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+    ///
+    /// - Parameter others: where it meets the other machines of the lab, if they are restored at the same moment.
+    func restore(
+        _ ending: RestoreEnding, with others: LabRestore? = nil,
+        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try await withoutMerging { host in
-            try await host.exclusively("a restore") { host in try await host.restoreInTurn(ending, choose) }
+            try await host.exclusively("a restore") { host in
+                try await host.restoreInTurn(ending, with: others, choose)
+            }
         }
     }
 
     private func restoreInTurn(
-        _ ending: RestoreEnding, _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
+        _ ending: RestoreEnding, with others: LabRestore?,
+        _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try requireLock()
         let id = try choose(self)
         let target = try Configuration(reading: folder.checkpoint(id))
         let began = ContinuousClock.now
-        let restore = try prepare(id, target, ending)
+        var restore = try prepare(id, target, ending)
+        restore.others = others
         FaultPoint.restoreChildrenCreated.reach()
         let old = record.now.disks
         let way: RestoreOutcome.Way
         let pause: Int64?
         do {
+            try await others?.meeting.arrive(at: .prepared)
             (way, pause) = try await self.restore(restore)
         } catch {
             // Once the configuration names the new children, the restore has happened.
@@ -239,7 +247,8 @@ extension MachineHost {
                 )
             case .mapped(let image, let source):
                 try await loadIntoFreshProcess(
-                    restore.now, memory.state, image, from: source, fault: .restoreCommit, goesOn: goesOn)
+                    restore.now, memory.state, image, from: source, fault: .restoreCommit, goesOn: goesOn,
+                    with: restore.others)
                 return (.freshProcess, nil)
             }
         }
@@ -275,7 +284,7 @@ extension MachineHost {
             FaultPoint.restoreStopped.reach()
         }
         do {
-            try commitNow(restore.now, fault: .restoreCommit)
+            try await commitNow(restore.now, fault: .restoreCommit, with: restore.others)
         } catch {
             if let machine, record.now.disks == restore.now.disks {
                 await end(machine, because: "it was restored, but not durably for sure: \(error)", isTold: true)
@@ -295,7 +304,7 @@ extension MachineHost {
     ///   - fault: the point around the commit that makes it so.
     func loadIntoFreshProcess(
         _ now: Configuration, _ state: SavedState, _ image: PageFile, from source: MemorySource, fault: FaultPoint,
-        goesOn: Bool = true
+        goesOn: Bool = true, with others: LabRestore? = nil
     ) async throws {
         let chains = try DiskFiles.open(now, in: folder)
         let old = running
@@ -316,7 +325,7 @@ extension MachineHost {
             FaultPoint.restoreStopped.reach()
             try await fresh.process.loadDevices(state.devices)
             FaultPoint.restoreLoaded.reach()
-            try commitNow(now, fault: fault)
+            try await commitNow(now, fault: fault, with: others)
         } catch {
             // A commit that failed may have happened: then the machine is what every reader sees.
             guard record.now != before else {
@@ -404,4 +413,6 @@ struct Restore: Sendable {
     /// The configuration to be, its disks new children.
     let now: Configuration
     let end: End
+    /// Where it meets the other machines of the lab, if it is one of several.
+    var others: LabRestore?
 }

@@ -12,6 +12,8 @@ import VirtualDisk
 ///   .*.new                                an unfinished file                        removed
 ///   Snapshots/<CP>.xml, superseded        its successor exists                      removed
 ///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
+///   Snapshots/<CP>.xml of a lab's checkpoint   that does not exist                  removed
+///   .<VMGUID>.<ID>.now                    a restore of several machines             finished, or it never was
 ///   a disk that no configuration needs    a child of an operation that never was    removed
 ///   .journal/<VMGUID>.deletion            several checkpoints are deleted           finished
 ///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
@@ -30,6 +32,8 @@ struct Recovery {
 
     func run() throws(EngineError) {
         try removeUnfinishedFiles()
+        try folder.finishRestores(of: folder.identity())
+        try waitForLabCheckpoints()
         try followName()
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
@@ -122,6 +126,16 @@ struct Recovery {
             }
         }
         try FileSystem.remove(Deletion.unfinished(of: folder.identity(), in: folder.lab))
+    }
+
+    /// A checkpoint of a lab's that does not exist may be about to: who makes it has the lab's lock until it is decided.
+    private func waitForLabCheckpoints() throws(EngineError) {
+        for id in try folder.checkpointFiles() {
+            guard let set = (try? Configuration(reading: folder.checkpoint(id)))?.checkpoint?.labCheckpoint,
+                !FileSystem.exists(folder.lab.labCheckpoint(set))
+            else { continue }
+            return try FolderLock(folder.lab.path, of: "the lab \(folder.lab.path)").release()
+        }
     }
 
     private func removeUnfinishedImages(_ record: MachineRecord) throws(EngineError) {

@@ -20,6 +20,8 @@ enum ControlRequest: Sendable {
     case apply(GUID, RestoreEnding)
     case revert(RestoreEnding)
     case delete([GUID])
+    /// A part of what several machines do at one moment; the descriptor is where they meet.
+    case join(JointOperation, ControlDescriptor)
     case fork(GUID, as: MachineName, withMemory: Bool)
     case promote
     case export(GUID, to: FilePath, flattened: Bool, withMemory: Bool)
@@ -45,7 +47,8 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel, .subscribe:
+            .join, .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks, .change, .cancel,
+            .subscribe:
             false
         }
     }
@@ -69,6 +72,7 @@ enum ControlRequest: Sendable {
             message("apply", ["checkpoint": .string(id.description), "ending": .string(ending.rawValue)])
         case .revert(let ending): message("revert", ["ending": .string(ending.rawValue)])
         case .delete(let ids): message("delete", ["checkpoints": .array(ids.map { .string($0.description) })])
+        case .join(let operation, let place): message("join", operation.members, nil, [place])
         case .fork(let id, let name, let withMemory):
             message(
                 "fork",
@@ -141,6 +145,11 @@ enum ControlRequest: Sendable {
                 ids.append(try message.required(GUID(text), "checkpoints"))
             }
             self = .delete(ids)
+        case "join":
+            guard let place = message.descriptors.first, message.descriptors.count == 1 else {
+                throw ControlViolation(description: "\"join\" needs one descriptor")
+            }
+            self = .join(try JointOperation(message), place)
         case "fork":
             self = .fork(
                 try message.identity("checkpoint"), as: MachineName(try message.requiredText("name")),
@@ -173,16 +182,17 @@ enum ControlRequest: Sendable {
 }
 
 extension CheckpointRequest {
-    fileprivate var members: [String: JSON] {
+    var members: [String: JSON] {
         var members: [String: JSON] = ["name": .string(name.description), "replace": .bool(replaces)]
         members["notes"] = notes.map { .string($0) }
         if isOrigin { members["origin"] = true }
         if kind != .standard { members["kind"] = .string(kind.rawValue) }
+        members["labCheckpoint"] = labCheckpoint.map { .string($0.description) }
         members["owner"] = owner.map { ["recipe": .string($0.recipe), "definition": .string($0.definition)] }
         return members
     }
 
-    fileprivate init(_ message: ControlMessage) throws(ControlViolation) {
+    init(_ message: ControlMessage) throws(ControlViolation) {
         var owner: RecipeOwnership?
         if let object = try message.object("owner") {
             owner = RecipeOwnership(
@@ -192,6 +202,7 @@ extension CheckpointRequest {
             name: CheckpointName(try message.requiredText("name")), notes: try message.text("notes"), owner: owner,
             replaces: try message.flag("replace"), isOrigin: try message.flag("origin"),
             kind: try message.word("kind") ?? .standard)
+        if try message.text("labCheckpoint") != nil { labCheckpoint = try message.identity("labCheckpoint") }
     }
 }
 

@@ -8,10 +8,7 @@ public import SystemPackage
 /// A machine that can be acted on, wherever it is hosted: ``MachineHost`` in this process, ``RemoteMachine`` in another.
 ///
 /// Operations queue in the host, in the order in which they were asked for.
-public protocol MachineControl: Sendable {
-    /// The machine's folder, whose files can be read at any time.
-    var folder: MachineFolder { get }
-
+public protocol MachineControl: LabMember {
     /// What the machine is doing.
     var status: MachineStatus { get async throws }
 
@@ -125,6 +122,8 @@ extension MachineControl {
         case .apply(let id, let ending): return try await apply(id, ending: ending)
         case .revert(let ending): return try await revert(ending: ending)
         case .delete(let ids): try await delete(ids)
+        case .join(let operation, let place):
+            return try await join(operation, at: try place.rendezvous())
         case .fork(let id, let name, let withMemory):
             return ControlIdentity(try await fork(id, as: name, withMemory: withMemory))
         case .promote: try await promote()

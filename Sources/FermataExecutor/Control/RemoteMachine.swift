@@ -113,6 +113,11 @@ public final class RemoteMachine: MachineControl {
         try await done(.delete(checkpoints))
     }
 
+    /// Does the machine's part of what several machines do at one moment.
+    public func join(_ operation: JointOperation, at meeting: Rendezvous) async throws -> JointOutcome {
+        try await client.ask(.join(operation, ControlDescriptor(owning: meeting.duplicate().rawValue)))
+    }
+
     /// Makes a new machine of the lab that begins at a checkpoint of this one.
     public func fork(_ checkpoint: GUID, as name: MachineName, withMemory: Bool) async throws -> GUID {
         let answer: ControlIdentity = try await client.ask(.fork(checkpoint, as: name, withMemory: withMemory))
