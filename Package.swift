@@ -140,8 +140,8 @@ let package = Package(
         tests(
             "FermataCLITests",
             [
-                "StorageTestSupport", "FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system,
-                subprocess,
+                "StorageTestSupport", "FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor",
+                "VirtualDisk", "BlockStorage", system, subprocess,
             ]),
         // A host that a test kills.
         .executableTarget(

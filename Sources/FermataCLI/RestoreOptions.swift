@@ -30,21 +30,39 @@ struct RestoreOptions: ParsableArguments {
     }
 
     /// Makes sure that what is lost may be lost.
-    func requireConsent(_ what: String, to machine: MachineName) throws {
+    ///
+    /// - Parameter subject: what changes, such as `machine 'web'`.
+    func requireConsent(_ what: String, to subject: String) throws {
         guard checkpointFirst == nil else { return }
-        try discard.require(for: "\(what) discards what machine '\(machine)' is now")
+        try discard.require(for: "\(what) discards what \(subject) is now")
     }
 
-    /// Restores, after what is to be kept is kept, and tells how.
+    /// Restores a machine, after what is to be kept is kept, and tells how.
     func restore(
-        _ action: MachineAction, _ body: (MachineHandle) async throws -> RestoreOutcome
+        _ record: MachineRecord, _ reading: LabReading, _ body: (MachineHandle) async throws -> RestoreOutcome
     ) async throws {
-        let (outcome, state) = try await action.act { machine in
+        let (outcome, state) = try await record.act { machine in
             if let checkpointFirst { try await machine.checkpoint(CheckpointName(checkpointFirst)) }
             return (try await body(machine), try await machine.state)
         }
         guard case .object(var members) = outcome.jsonValue else { return }
         members["state"] = .string(state.rawValue)
-        try action.reading.printOnlyJSON("fermata-restore-outcome", members)
+        try reading.printOnlyJSON("fermata-restore-outcome", members)
+    }
+
+    /// Restores the machines of a lab's checkpoint, after what is to be kept is kept, and tells how.
+    func restore(_ checkpoint: LabCheckpoint, of lab: LabFolder, _ reading: LabReading) async throws {
+        let names = checkpoint.members.map { "'\($0.name)'" }.joined(separator: ", ")
+        try requireConsent("applying checkpoint '\(checkpoint.name)' of the lab", to: "each of the machines \(names)")
+        if let checkpointFirst {
+            try await lab.reachable.checkpoint(CheckpointRequest(name: CheckpointName(checkpointFirst)))
+        }
+        let outcomes = try await lab.reachable.apply(checkpoint.id.description, ending: ending).outcomes
+        try reading.printOnlyJSON(
+            "fermata-restore-outcome",
+            [
+                "checkpoint": .string(checkpoint.id.description),
+                "machines": checkpoint.jsonMachines(outcomes.map { $0.way.map { ["way": .string($0.rawValue)] } ?? [:] }),
+            ])
     }
 }

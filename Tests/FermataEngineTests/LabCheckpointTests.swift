@@ -211,4 +211,39 @@ struct LabCheckpointTests {
         #expect(!FileSystem.exists(two.lab.labCheckpoint(second.id)))
         await two.letGo()
     }
+
+    @Test(arguments: [false, true])
+    func `when whoever gathers them ends, the machines go by what the files say`(isCommitted: Bool) async throws {
+        let two = try await TwoMachines()
+        try await two.start()
+        try await two.set("held")
+        var request = CheckpointRequest(name: "held")
+        let id = GUID.random()
+        request.labCheckpoint = id
+        let checkpoint = LabCheckpoint(
+            id: id, name: "held", created: 0, notes: nil, owner: nil,
+            members: try two.hosts.map {
+                LabCheckpoint.Member(
+                    machine: try $0.folder.identity(), name: $0.folder.name, checkpoint: .random())
+            })
+        let gathering = try Gathering(
+            zip(two.hosts, checkpoint.members).map { ($0, .checkpoint(request, as: $1.checkpoint)) })
+        await #expect(throws: HypervisorError.self) {
+            _ = try await gathering.run {
+                if isCommitted { try FileSystem.commit(checkpoint.file(), to: two.lab.labCheckpoint(id)) }
+                throw HypervisorError.injected
+            }
+        }
+        for host in two.hosts {
+            #expect(await host.state == .running)
+            #expect(await host.files.tree.checkpoints.map(\.name.description) == (isCommitted ? ["held"] : []))
+        }
+        #expect(try two.names == (isCommitted ? [["held"], ["held"]] : [[], []]))
+        try await two.set("changed")
+        if isCommitted {
+            try await two.apply(checkpoint)
+            #expect(try await two.words() == ["held", "held", "held", "held"])
+        }
+        await two.letGo()
+    }
 }

@@ -11,24 +11,24 @@ extension JointOperation {
     var members: [String: JSON] {
         switch self {
         case .checkpoint(let request, let id):
-            ["part": "checkpoint", "checkpoint": .object(request.members), "id": .string(id.description)]
+            ["part": "checkpoint", "checkpoint": .object(request.members), "identity": .string(id.description)]
         case .restore(let checkpoint, let ending, let id):
             [
                 "part": "restore", "target": .string(checkpoint.description), "ending": .string(ending.rawValue),
-                "id": .string(id.description),
+                "identity": .string(id.description),
             ]
         case .delete(let checkpoint, let lab):
-            ["part": "delete", "target": .string(checkpoint.description), "id": .string(lab.description)]
+            ["part": "delete", "target": .string(checkpoint.description), "identity": .string(lab.description)]
         case .rename(let checkpoint, let name, let lab):
             [
                 "part": "rename", "target": .string(checkpoint.description), "name": .string(name.description),
-                "id": .string(lab.description),
+                "identity": .string(lab.description),
             ]
         }
     }
 
     init(_ message: ControlMessage) throws(ControlViolation) {
-        let id = try message.identity("id")
+        let id = try message.identity("identity")
         switch try message.requiredText("part") {
         case "checkpoint":
             let request = try message.required(message.object("checkpoint"), "checkpoint")
