@@ -27,7 +27,8 @@ struct CheckpointAction: ParsableArguments {
     mutating func validate() throws {
         if lab.all, let checkpoint {
             throw ValidationError(
-                "--all is of all machines: leave out '\(name.shortened(to: 100))', or '\(checkpoint.shortened(to: 100))'")
+                "--all is of all machines: leave out '\(name.shortened(to: 100))', or '\(checkpoint.shortened(to: 100))'"
+            )
         }
         if !lab.all, checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
     }

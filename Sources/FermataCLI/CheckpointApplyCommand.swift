@@ -26,7 +26,8 @@ struct CheckpointApplyCommand: AsyncParsableCommand {
             try await restoring.restore(checkpoint, of: lab, action.reading)
         case .machine(let record, let text):
             let checkpoint = try record.checkpoint(text)
-            try restoring.requireConsent("applying checkpoint '\(checkpoint.name)'", to: "machine '\(record.folder.name)'")
+            try restoring.requireConsent(
+                "applying checkpoint '\(checkpoint.name)'", to: "machine '\(record.folder.name)'")
             try await restoring.restore(record, action.reading) {
                 try await $0.control.apply(checkpoint.id, ending: restoring.ending)
             }

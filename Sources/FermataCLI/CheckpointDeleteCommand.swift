@@ -31,7 +31,8 @@ struct CheckpointDeleteCommand: AsyncParsableCommand {
     mutating func validate() throws {
         if subtree, children { throw ValidationError("--subtree and --children exclude each other") }
         if action.lab.all, subtree || children {
-            throw ValidationError("--all forgets one checkpoint of the lab; --subtree and --children are of one machine")
+            throw ValidationError(
+                "--all forgets one checkpoint of the lab; --subtree and --children are of one machine")
         }
     }
 

@@ -37,7 +37,9 @@ struct CheckpointRenameCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         if lab.all {
-            if newName != nil { throw ValidationError("--all is of all machines: leave out '\(name.shortened(to: 100))'") }
+            if newName != nil {
+                throw ValidationError("--all is of all machines: leave out '\(name.shortened(to: 100))'")
+            }
             if notes != nil { throw ValidationError("--notes are of one machine's checkpoint") }
         } else if newName == nil, notes == nil {
             throw ValidationError("Say the new name, or --notes")

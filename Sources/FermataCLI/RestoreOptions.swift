@@ -62,7 +62,8 @@ struct RestoreOptions: ParsableArguments {
             "fermata-restore-outcome",
             [
                 "checkpoint": .string(checkpoint.id.description),
-                "machines": checkpoint.jsonMachines(outcomes.map { $0.way.map { ["way": .string($0.rawValue)] } ?? [:] }),
+                "machines": checkpoint.jsonMachines(
+                    outcomes.map { $0.way.map { ["way": .string($0.rawValue)] } ?? [:] }),
             ])
     }
 }

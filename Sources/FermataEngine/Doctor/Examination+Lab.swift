@@ -40,6 +40,7 @@ extension Examination {
                     "leftover-deleted", lab.trash.appending(name), "a deleted machine was not removed to its end",
                     fix: leftovers))
         }
+        examineLabCheckpoints()
         let isWhole = !findings.contains { Self.hidesConfigurations.contains($0.code) }
         examineBoot(isWhole)
         guard isWhole else { return }

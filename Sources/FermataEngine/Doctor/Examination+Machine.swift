@@ -34,6 +34,7 @@ extension Examination {
         let checkpoints = examineCheckpoints(of: folder, id)
         examineMemory(of: folder, now, checkpoints)
         // A host that works in the folder has such things for a moment.
+        if !folder.isInUse { examineParts(of: folder, id, checkpoints) }
         if !folder.isInUse { examineLeftovers(of: folder, id, now, checkpoints) }
         if FileSystem.exists(folder.differencingDisks(of: id)) { examineMode(folder.differencingDisks(of: id)) }
     }
