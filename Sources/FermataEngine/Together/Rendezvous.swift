@@ -1,7 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
+import Foundation
 import Glibc
 public import SystemPackage
 
@@ -89,7 +89,7 @@ public final class Rendezvous: Sendable {
     func receive(within limit: Duration?) async -> UInt8? {
         let descriptor = descriptor
         return await withCheckedContinuation { continuation in
-            DispatchQueue(label: "fermata.rendezvous").async { [self] in
+            Thread.detachNewThread { [self] in
                 continuation.resume(returning: withExtendedLifetime(self) { Self.receive(descriptor, within: limit) })
             }
         }

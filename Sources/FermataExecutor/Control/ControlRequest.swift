@@ -24,7 +24,7 @@ enum ControlRequest: Sendable {
     case join(JointOperation, ControlDescriptor)
     case fork(GUID, as: MachineName, withMemory: Bool)
     case promote
-    case export(GUID, to: FilePath, flattened: Bool, withMemory: Bool)
+    case export(GUID?, to: FilePath, flattened: Bool, withMemory: Bool)
     case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
     case mergeDisks(rate: UInt64?)
     case stopMergingDisks
@@ -85,9 +85,8 @@ enum ControlRequest: Sendable {
             message(
                 "export",
                 [
-                    "checkpoint": .string(id.description), "to": .string(place.string), "flattened": .bool(flattened),
-                    "memory": .bool(withMemory),
-                ])
+                    "to": .string(place.string), "flattened": .bool(flattened), "memory": .bool(withMemory),
+                ].merging(id.map { ["checkpoint": .string($0.description)] } ?? [:]) { $1 })
         case .changeCheckpoint(let id, let name, let notes):
             message(
                 "changeCheckpoint",
@@ -157,7 +156,8 @@ enum ControlRequest: Sendable {
         case "promote": self = .promote
         case "export":
             self = .export(
-                try message.identity("checkpoint"), to: FilePath(try message.requiredText("to")),
+                try message.text("checkpoint") == nil ? nil : message.identity("checkpoint"),
+                to: FilePath(try message.requiredText("to")),
                 flattened: try message.flag("flattened"), withMemory: try message.flag("memory"))
         case "changeCheckpoint":
             self = .changeCheckpoint(

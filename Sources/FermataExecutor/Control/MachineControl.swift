@@ -56,8 +56,8 @@ public protocol MachineControl: LabMember {
     /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
     func promote() async throws
 
-    /// Writes a checkpoint to a new folder that needs nothing outside of it.
-    func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws
+    /// Writes a checkpoint, or without one the machine with all of them, to a new folder that needs nothing outside of it.
+    func export(_ checkpoint: GUID?, to place: FilePath, flattened: Bool, withMemory: Bool) async throws
 
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
     func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws

@@ -129,8 +129,9 @@ public final class RemoteMachine: MachineControl {
         try await done(.promote)
     }
 
-    /// Writes a checkpoint to a new folder that needs nothing outside of it; an absolute path, which the host makes.
-    public func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws {
+    /// Writes a checkpoint, or without one the machine with all of them, to a new folder that needs nothing outside of it;
+    /// an absolute path, which the host makes.
+    public func export(_ checkpoint: GUID?, to place: FilePath, flattened: Bool, withMemory: Bool) async throws {
         try await done(.export(checkpoint, to: place, flattened: flattened, withMemory: withMemory))
     }
 
