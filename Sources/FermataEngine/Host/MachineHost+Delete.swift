@@ -77,6 +77,8 @@ extension MachineHost {
             }
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
+            // A disk may have been merged all the same, and now be in another file.
+            if let found = try? MachineRecord(reading: folder) { record = found }
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
         }
     }
