@@ -61,15 +61,15 @@ extension MachineHost {
         guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
         let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
+        let isMarked = try mark(basesKnownNoMore(of: forgotten, in: record.removed(checkpoints)))
+        defer { if isMarked { settleMarks() } }
         try forget(checkpoints)
         record = record.removed(checkpoints)
         for id in checkpoints { checkedImages[id] = nil }
-        let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
             try Deletion.finish(in: folder, of: record.id)
             for id in checkpoints { try folder.removeCheckpoint(id) }
             try Recovery(of: folder).removeUnneededDisks()
-            removeMade(bases)
             isMergeWanted = running != nil
             if running == nil {
                 try UnownedDisks(of: folder).merge()
