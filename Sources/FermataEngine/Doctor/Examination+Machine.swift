@@ -108,6 +108,12 @@ extension Examination {
                 add(Finding("leftover", place.appending(name), "an operation that was cut off left this", fix: fix))
             }
         }
+        for name in entries(folder.path) where MachineFolder.disk(markedAs: name) != nil {
+            add(
+                Finding(
+                    "leftover", folder.path.appending(name), "an operation on a disk was cut off and left this",
+                    fix: fix))
+        }
         for name in entries(folder.snapshots) {
             guard let found = GUID(name), found != id, checkpoints[found] == nil,
                 !FileSystem.exists(folder.checkpoint(found))

@@ -68,21 +68,28 @@ extension MachineHost {
     func remove(_ checkpoints: Set<GUID>) throws(EngineError) {
         guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
+        let isMarked = try markBases(of: checkpoints)
+        defer { if isMarked { settleMarks() } }
         try forget(checkpoints)
         clear(checkpoints)
     }
 
+    /// Marks the disks that nothing knows any more once checkpoints are gone; ``settleMarks()`` then takes them away.
+    ///
+    /// - Returns: whether there are any.
+    func markBases(of checkpoints: Set<GUID>) throws(EngineError) -> Bool {
+        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
+        return try mark(basesKnownNoMore(of: forgotten, in: record.removed(checkpoints)))
+    }
+
     /// Removes what checkpoints that stopped existing leave behind.
     func clear(_ checkpoints: Set<GUID>) {
-        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
         record = record.removed(checkpoints)
         for id in checkpoints { checkedImages[id] = nil }
-        let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
             try Deletion.finish(in: folder, of: record.id)
             for id in checkpoints { try folder.removeCheckpoint(id) }
             try Recovery(of: folder).removeUnneededDisks()
-            removeMade(bases)
             isMergeWanted = running != nil
             if running == nil {
                 try UnownedDisks(of: folder).merge()
@@ -90,6 +97,8 @@ extension MachineHost {
             }
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
+            // A disk may have been merged all the same, and now be in another file.
+            if let found = try? MachineRecord(reading: folder) { record = found }
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
         }
     }

@@ -99,18 +99,21 @@ extension MachineHost {
         let old = record.now.disks
         let way: RestoreOutcome.Way
         let pause: Int64?
+        var isMarked = false
         do {
+            isMarked = try mark(old)
             try await others?.meeting.arrive(at: .prepared)
             (way, pause) = try await self.restore(restore)
         } catch {
             // Once the configuration names the new children, the restore has happened.
             removeUnlessNamed(restore.now.disks)
+            if isMarked { settleMarks() }
             throw error
         }
         FaultPoint.restoreResumed.reach()
         let took = ContinuousClock.now - began
         removeDiscarded(old)
-        removeMade(old)
+        if isMarked { settleMarks() }
         removeSavedMemory()
         eventSource.tell(.restored(id))
         tellState()

@@ -18,6 +18,7 @@ import VirtualDisk
 ///   .journal/<VMGUID>.deletion            several checkpoints are deleted           finished
 ///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
 ///   a saved machine's memory files        it is not saved, or not in them           removed
+///   .NAME.made                            a disk that no configuration has, or has yet     removed if not needed
 ///   another name than the folder's        the machine was renamed                   followed
 ///   a disk whose parent has moved         the machine from which it was forked      the disk says where it is now
 ///                                         was renamed
@@ -50,6 +51,7 @@ struct Recovery {
             return
         }
         try removeUnneededDisks(record, references)
+        try folder.settleMarks(needed: references.needed)
         followParents(references)
         try UnownedDisks(of: folder).merge(references)
     }

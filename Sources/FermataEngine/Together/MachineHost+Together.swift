@@ -24,6 +24,8 @@ extension MachineHost: LabMember {
                     try host.requireLock()
                     _ = try host.require(checkpoint)
                     try host.takeOverMemory(of: [checkpoint])
+                    let isMarked = try host.markBases(of: [checkpoint])
+                    defer { if isMarked { host.settleMarks() } }
                     guard await meeting.decision({ !FileSystem.exists(file) }) else { throw Rendezvous.givenUp }
                     host.clear([checkpoint])
                 }
