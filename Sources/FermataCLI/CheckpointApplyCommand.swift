@@ -24,6 +24,7 @@ struct CheckpointApplyCommand: AsyncParsableCommand {
         let record = try action.record()
         let checkpoint = try record.checkpoint(checkpoint)
         try restoring.requireConsent("applying checkpoint '\(checkpoint.name)'", to: record.folder.name)
+        try restoring.requireWhole(checkpoint.id, of: record)
         try await restoring.restore(action) { try await $0.control.apply(checkpoint.id, ending: restoring.ending) }
     }
 }

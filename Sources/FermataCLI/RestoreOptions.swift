@@ -20,6 +20,9 @@ struct RestoreOptions: ParsableArguments {
     @Flag(help: "Leave the machine off, its disks as a power cut at that moment leaves them.")
     var off: Bool = false
 
+    @Flag(help: "Read all of the checkpoint first, as 'checkpoint verify' does, and refuse one that is not as it was.")
+    var verify: Bool = false
+
     /// The state in which the machine is left.
     var ending: RestoreEnding { paused ? .paused : off ? .off : .asCheckpoint }
 
@@ -33,6 +36,12 @@ struct RestoreOptions: ParsableArguments {
     func requireConsent(_ what: String, to machine: MachineName) throws {
         guard checkpointFirst == nil else { return }
         try discard.require(for: "\(what) discards what machine '\(machine)' is now")
+    }
+
+    /// Refuses a checkpoint that is not as it was, if that is to be looked at.
+    func requireWhole(_ checkpoint: GUID, of record: MachineRecord) throws {
+        guard verify, let problem = try record.folder.verify([checkpoint]).first?.problems.first else { return }
+        throw ProgramFailure("\(problem); nothing was changed")
     }
 
     /// Restores, after what is to be kept is kept, and tells how.

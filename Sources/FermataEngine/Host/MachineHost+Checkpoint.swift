@@ -62,7 +62,10 @@ extension MachineHost {
     ///
     /// A disk-only checkpoint leaves out memory and devices: its disks are what a power cut at that moment leaves.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
-        guard request.replaces else { return try await take(request) }
+        guard request.replaces else {
+            defer { mergeSoon() }
+            return try await take(request)
+        }
         return try await withoutMerging { host in try await host.take(request) }
     }
 
@@ -85,6 +88,7 @@ extension MachineHost {
                 durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
             host.eventSource.tell(.checkpointed(request.name, id))
             if let superseded { try host.remove([superseded]) }
+            if host.running == nil { host.recordDigests() }
             return outcome
         }
     }

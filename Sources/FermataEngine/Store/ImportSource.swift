@@ -57,6 +57,8 @@ struct ImportSource {
         }
         configuration = try Configuration(reading: file)
         configuration.checkpoint = nil
+        // They were the checkpoint's; the machine that grows from it writes.
+        configuration.digests = nil
         configuration.ancestors = []
         configuration.owner = nil
         let all = (try? FileManager.default.subpathsOfDirectory(atPath: folder.string)) ?? []
