@@ -28,6 +28,7 @@ struct CheckpointApplyCommand: AsyncParsableCommand {
             let checkpoint = try record.checkpoint(text)
             try restoring.requireConsent(
                 "applying checkpoint '\(checkpoint.name)'", to: "machine '\(record.folder.name)'")
+            try restoring.requireWhole(checkpoint.id, of: record)
             try await restoring.restore(record, action.reading) {
                 try await $0.control.apply(checkpoint.id, ending: restoring.ending)
             }

@@ -46,6 +46,7 @@ struct CheckpointRevertCommand: AsyncParsableCommand {
                 "machine '\(record.folder.name)' has no checkpoint to revert to", exitCode: ProgramFailure.wrongUse)
         }
         try restoring.requireConsent("reverting", to: "machine '\(record.folder.name)'")
+        try restoring.requireWhole(parent, of: record)
         // Of what is kept first now would be the child; the checkpoint that was looked at is the one that is meant.
         try await restoring.restore(record, reading) { try await $0.control.apply(parent, ending: restoring.ending) }
     }

@@ -20,6 +20,9 @@ struct RestoreOptions: ParsableArguments {
     @Flag(help: "Leave the machine off, its disks as a power cut at that moment leaves them.")
     var off: Bool = false
 
+    @Flag(help: "Read all of the checkpoint first, as 'checkpoint verify' does, and refuse one that is not as it was.")
+    var verify: Bool = false
+
     /// The state in which the machine is left.
     var ending: RestoreEnding { paused ? .paused : off ? .off : .asCheckpoint }
 
@@ -35,6 +38,12 @@ struct RestoreOptions: ParsableArguments {
     func requireConsent(_ what: String, to subject: String) throws {
         guard checkpointFirst == nil else { return }
         try discard.require(for: "\(what) discards what \(subject) is now")
+    }
+
+    /// Refuses a checkpoint that is not as it was, if that is to be looked at.
+    func requireWhole(_ checkpoint: GUID, of record: MachineRecord) throws {
+        guard verify, let problem = try record.folder.verify([checkpoint]).first?.problems.first else { return }
+        throw ProgramFailure("\(problem); nothing was changed")
     }
 
     /// Restores a machine, after what is to be kept is kept, and tells how.
@@ -54,6 +63,11 @@ struct RestoreOptions: ParsableArguments {
     func restore(_ checkpoint: LabCheckpoint, of lab: LabFolder, _ reading: LabReading) async throws {
         let names = checkpoint.members.map { "'\($0.name)'" }.joined(separator: ", ")
         try requireConsent("applying checkpoint '\(checkpoint.name)' of the lab", to: "each of the machines \(names)")
+        let record = try LabRecord(reading: lab)
+        for member in checkpoint.members {
+            guard let machine = record.machine(of: member, in: checkpoint) else { continue }
+            try requireWhole(member.checkpoint, of: machine)
+        }
         if let checkpointFirst {
             try await lab.reachable.checkpoint(CheckpointRequest(name: CheckpointName(checkpointFirst)))
         }

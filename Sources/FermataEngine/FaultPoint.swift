@@ -29,6 +29,9 @@ public struct FaultPoint: Hashable, Sendable {
     /// The fault points of promoting a fork; each is reached once for every disk.
     public static let promoting: [FaultPoint] = [.parentCopied, .parentReplaced]
 
+    /// Around the rename that records what the disks of a checkpoint read as.
+    public static let digestCommit: FaultPoint = FaultPoint(name: "digests")
+
     /// The hypervisor's process exists.
     public static let spawned: FaultPoint = FaultPoint(name: "spawned")
     /// Before the pause: the empty children exist.

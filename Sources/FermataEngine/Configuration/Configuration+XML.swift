@@ -4,6 +4,7 @@
 import FermataModel
 import Foundation
 import FoundationXML
+import VirtualDisk
 
 /// The file's layout, that of Hyper-V:
 /// ```
@@ -95,6 +96,11 @@ extension Configuration {
             element.group("owner") {
                 $0.leaf("recipe", "string", owner.recipe)
                 $0.leaf("definition", "string", owner.definition)
+            }
+        }
+        if let digests, !digests.isEmpty {
+            element.group("digests") {
+                for (index, digest) in digests.enumerated() { $0.leaf("disk\(index)", "string", digest.description) }
             }
         }
         if let saved {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FermataModel
+public import VirtualDisk
 
 /// The configuration of a machine: as it is now, or as it was at a checkpoint.
 ///
@@ -36,6 +37,9 @@ public struct Configuration: Hashable, Sendable {
     public var owner: RecipeOwnership?
     /// What a checkpoint's file says of the checkpoint; nil in a machine's own file.
     public var checkpoint: Checkpoint?
+    /// What each of a checkpoint's disks read as, in their order; nil while that is not worked out, and in a machine's
+    /// own file unless it was exported.
+    public var digests: [ContentDigest]?
     /// Where the memory of a saved machine lies; nil when it is not saved, and in a checkpoint's file.
     public var saved: SavedMemory?
 

@@ -71,7 +71,10 @@ extension MachineHost {
     func checkpoint(
         _ request: CheckpointRequest, as id: GUID, with others: Rendezvous?
     ) async throws -> CheckpointOutcome {
-        guard request.replaces else { return try await take(request, as: id, with: others) }
+        guard request.replaces else {
+            defer { mergeSoon() }
+            return try await take(request, as: id, with: others)
+        }
         return try await withoutMerging { host in try await host.take(request, as: id, with: others) }
     }
 
@@ -99,6 +102,7 @@ extension MachineHost {
                 durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
             host.eventSource.tell(.checkpointed(request.name, id))
             if let superseded { try host.remove([superseded]) }
+            if host.running == nil { host.recordDigests() }
             return outcome
         }
     }

@@ -67,6 +67,8 @@ struct ImportSource {
         }
         configuration = try Configuration(reading: file)
         configuration.checkpoint = nil
+        // They were the checkpoint's; the machine that grows from it writes.
+        configuration.digests = nil
         configuration.owner = nil
         let all = (try? FileManager.default.subpathsOfDirectory(atPath: folder.string)) ?? []
         chains = try findDisks(of: configuration, among: all)
