@@ -140,19 +140,21 @@ let package = Package(
         tests(
             "FermataCLITests",
             [
-                "StorageTestSupport", "FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor", system,
-                subprocess,
+                "StorageTestSupport", "FermataTestSupport", "FermataModel", "FermataEngine", "FermataExecutor",
+                "VirtualDisk", "BlockStorage", system, subprocess,
             ]),
-        // A host that a test kills.
+        // A host that a test kills, and whose calls that change files it lets fail.
+        .target(name: "CFileFaults", path: "Tests/FileFaults"),
         .executableTarget(
-            name: "lab-host", dependencies: ["FermataEngine", "FermataModel", "QEMUDriver", system],
+            name: "lab-host",
+            dependencies: ["CFileFaults", "FermataTestSupport", "FermataEngine", "FermataModel", "QEMUDriver", system],
             path: "Tests/LabHost", swiftSettings: checked),
         tests(
             "MachineTests",
             [
                 "lab-host", "live-lab", "Fermata", "FermataModel", "FermataEngine", "FermataExecutor", "QEMUDriver",
                 "VirtualDisk",
-                "BlockStorage", "NBD", "QMP",
+                "BlockStorage", "NBD", "QMP", "Hashing",
                 "StorageTestSupport", "FermataTestSupport", system, subprocess,
             ]),
     ]

@@ -16,6 +16,13 @@ extension FilePath {
         return found
     }
 
+    /// The same of a path as text.
+    package static func resolved(_ path: String) throws(StorageError) -> String {
+        guard let result = unsafe realpath(path, nil) else { throw .system(path, "cannot be found") }
+        defer { unsafe free(result) }
+        return unsafe String(cString: result)
+    }
+
     /// The folder that holds the path's last name; the current folder for a bare name.
     package var containingFolder: FilePath {
         let folder = removingLastComponent()

@@ -38,7 +38,7 @@ extension Folder {
     }
 
     private func entries(of folder: [String]) throws(StorageError) -> [(name: String, isFolder: Bool)] {
-        let full = folder.reduce(into: path) { $0.append($1) }.string
+        let full = fullName(of: folder)
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let opened: CInt
         if folder.isEmpty {

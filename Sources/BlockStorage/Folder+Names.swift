@@ -116,8 +116,8 @@ extension Folder: NamedFiles {
     private func walking<Result>(
         to path: [String], _ body: (CInt, String, String) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
-        let name = path.reduce(into: self.path) { $0.append($1) }.string
-        guard let last = path.last, path.allSatisfy({ FilePath.Component($0)?.kind == .regular }) else {
+        let name = fullName(of: path)
+        guard let last = path.last, path.allSatisfy(Self.isPlainName) else {
             throw StorageError(.io, name: name, detail: "is not a path inside a folder", errno: .invalidArgument)
         }
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC

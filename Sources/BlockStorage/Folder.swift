@@ -68,7 +68,7 @@ public final class Folder: FileTree {
     func withParent<Result>(
         of path: [String], _ body: (CInt, FilePath, String) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
-        let full = path.reduce(into: self.path) { $0.append($1) }.string
+        let full = fullName(of: path)
         guard let last = path.last, path.allSatisfy(Self.isPlainName) else {
             throw StorageError(.io, name: full, detail: "is not a path inside a folder", errno: .invalidArgument)
         }
@@ -86,6 +86,9 @@ public final class Folder: FileTree {
         }
         return try body(current, FilePath(last), full)
     }
+
+    /// A path beneath the folder, as messages and callers name it: it is needed for every file, and put together as text.
+    func fullName(of path: [String]) -> String { ([name] + path).joined(separator: "/") }
 
     static func isPlainName(_ name: String) -> Bool {
         !name.isEmpty && name != "." && name != ".." && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }

@@ -10,23 +10,29 @@ import FermataModel
 /// `fermata checkpoint apply`.
 struct CheckpointApplyCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
-        commandName: "apply", abstract: "Make a machine's now equal to a checkpoint.",
-        discussion: "The machine takes the checkpoint's power state, and its next checkpoint branches there.")
+        commandName: "apply", abstract: "Make a machine's now, or the whole lab's, equal to a checkpoint.",
+        discussion: """
+            The machine takes the checkpoint's power state, and its next checkpoint branches there. With --all it is that \
+            of every machine of a checkpoint of the lab, at one moment; machines that it does not hold stay as they are.
+            """)
 
-    @OptionGroup var action: MachineAction
-
-    @Argument(help: "The checkpoint: its name, its id, or a path such as root/child.")
-    var checkpoint: String
-
+    @OptionGroup var action: CheckpointAction
     @OptionGroup var restoring: RestoreOptions
 
     func run() async throws {
-        let record = try action.record()
-        let checkpoint = try record.checkpoint(checkpoint)
-        try restoring.requireConsent("applying checkpoint '\(checkpoint.name)'", to: record.folder.name)
-        try await restoring.restore(action) { machine in
-            try await machine.control.apply(
-                checkpoint.id, ending: restoring.ending, toTrash: restoring.trash.isTrashing)
+        switch try action.subject() {
+        case .lab(let lab, let text):
+            let checkpoint = try LabRecord(reading: lab).checkpoint(text)
+            try await restoring.restore(checkpoint, of: lab, action.reading)
+        case .machine(let record, let text):
+            let checkpoint = try record.checkpoint(text)
+            try restoring.requireConsent(
+                "applying checkpoint '\(checkpoint.name)'", to: "machine '\(record.folder.name)'")
+            try restoring.requireWhole(checkpoint.id, of: record)
+            try await restoring.restore(record, action.reading) {
+                try await $0.control.apply(
+                    checkpoint.id, ending: restoring.ending, toTrash: restoring.trash.isTrashing)
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ struct CheckpointCommand: AsyncParsableCommand {
             CheckpointDeleteCommand.self, CheckpointRenameCommand.self, CheckpointExportCommand.self,
             CheckpointImportCommand.self,
             CheckpointListCommand.self, CheckpointTreeCommand.self, CheckpointShowCommand.self,
-            CheckpointDiffCommand.self,
+            CheckpointDiffCommand.self, CheckpointVerifyCommand.self,
         ],
         aliases: ["snapshot"])
 }

@@ -10,13 +10,20 @@ import FermataModel
 /// `fermata checkpoint create`.
 struct CheckpointCreateCommand: AsyncParsableCommand {
     static let configuration: CommandConfiguration = CommandConfiguration(
-        commandName: "create", abstract: "Hold this moment of a machine.",
-        discussion: "A machine that is on goes on after a pause of milliseconds, its memory held with its disks.")
+        commandName: "create", abstract: "Hold this moment of a machine, or of the whole lab.",
+        discussion: """
+            A machine that is on goes on after a pause of milliseconds, its memory held with its disks. With --all every \
+            machine is paused before any is held, and either all have the checkpoint or none has.
+            """)
 
-    @OptionGroup var action: MachineAction
+    @Argument(help: "The machine; with --all there is none.")
+    var name: String
 
     @Argument(help: "The checkpoint's name, unique for the machine.")
-    var checkpoint: String
+    var checkpoint: String?
+
+    @OptionGroup var lab: WholeLabOption
+    @OptionGroup var reading: LabReading
 
     @Option(
         help: "standard, with the memory of a machine that is on; or disk-only, its disks as a power cut leaves them.")
@@ -28,15 +35,29 @@ struct CheckpointCreateCommand: AsyncParsableCommand {
     @Flag(help: "Replace a checkpoint of that name.")
     var replace: Bool = false
 
-    func run() async throws {
-        let name = CheckpointName(checkpoint)
-        if let problem = name.problem {
-            throw ProgramFailure(
-                "the checkpoint name '\(checkpoint.shortened(to: 100))' \(problem)", exitCode: ProgramFailure.wrongUse)
+    mutating func validate() throws {
+        if lab.all, checkpoint != nil {
+            throw ValidationError("--all is of all machines: leave out '\(name.shortened(to: 100))'")
         }
-        let request = CheckpointRequest(name: name, notes: notes, replaces: replace, kind: kind)
-        let outcome = try await action.act { try await $0.control.checkpoint(request) }
+        if !lab.all, checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
+    }
+
+    func run() async throws {
+        let request = CheckpointRequest(
+            name: try LabCheckpoint.name(checkpoint ?? name), notes: notes, replaces: replace, kind: kind)
+        if lab.all { return try await run(request, of: reading.lab()) }
+        let outcome = try await reading.machine(name).act { try await $0.control.checkpoint(request) }
         guard case .object(let members) = outcome.jsonValue else { return }
-        try action.reading.printOnlyJSON("fermata-checkpoint-outcome", members)
+        try reading.printOnlyJSON("fermata-checkpoint-outcome", members)
+    }
+
+    private func run(_ request: CheckpointRequest, of lab: LabFolder) async throws {
+        let outcome = try await lab.reachable.checkpoint(request)
+        let whole = CheckpointOutcome(
+            id: outcome.checkpoint.id, name: request.name, pauseMicroseconds: outcome.pauseMicroseconds,
+            durableMilliseconds: outcome.durableMilliseconds)
+        guard case .object(var members) = whole.jsonValue else { return }
+        members["machines"] = outcome.checkpoint.jsonMachines()
+        try reading.printOnlyJSON("fermata-checkpoint-outcome", members)
     }
 }

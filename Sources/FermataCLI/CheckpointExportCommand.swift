@@ -48,10 +48,3 @@ struct CheckpointExportCommand: AsyncParsableCommand {
             ["checkpoint": .string(checkpoint.id.description), "path": .string(FilePath(place).absolute.string)])
     }
 }
-
-extension FilePath {
-    /// The path from the root on.
-    fileprivate var absolute: FilePath {
-        FilePath(FileManager.default.currentDirectoryPath).pushing(self).lexicallyNormalized()
-    }
-}

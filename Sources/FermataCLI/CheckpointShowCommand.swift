@@ -7,6 +7,7 @@ import FermataEngine
 import FermataExecutor
 import FermataModel
 import SystemPackage
+import VirtualDisk
 
 /// `fermata checkpoint show`.
 struct CheckpointShowCommand: AsyncParsableCommand {
@@ -30,6 +31,14 @@ struct CheckpointShowCommand: AsyncParsableCommand {
         members["machine"] = .string(record.folder.name.description)
         members["bytes"] = .integer(record.ownBytes(of: checkpoint.id))
         members["disks"] = .array(disks.map(\.jsonValue))
+        members["digest"] =
+            configuration.isDigestPending
+            ? "pending"
+            : .object(
+                Dictionary(
+                    zip(configuration.disks.map(\.name), configuration.digests ?? []).map {
+                        ($0, .string($1.description))
+                    }, uniquingKeysWith: { first, _ in first }))
         members["recipe"] = checkpoint.owner.map { .string($0.recipe) }
         try reading.print("fermata-checkpoint", members, text: text(checkpoint, of: record, disks))
     }

@@ -23,8 +23,7 @@ struct MachineAction: ParsableArguments {
 
     /// Reaches the machine, starting a process to host it if need be, and lets go of it in the end.
     func act<Result: Sendable>(_ body: (MachineHandle) async throws -> Result) async throws -> Result {
-        let record = try record()
-        return try await record.folder.lab.reachable.using(record.folder.name, body)
+        try await record().act(body)
     }
 
     /// Reaches the machine, does something, and tells what has become of the machine.
@@ -34,6 +33,13 @@ struct MachineAction: ParsableArguments {
             return try await machine.state
         }
         try reading.printOnlyJSON(state, of: record())
+    }
+}
+
+extension MachineRecord {
+    /// Reaches the machine, starting a process to host it if need be, and lets go of it in the end.
+    func act<Result: Sendable>(_ body: (MachineHandle) async throws -> Result) async throws -> Result {
+        try await folder.lab.reachable.using(folder.name, body)
     }
 }
 

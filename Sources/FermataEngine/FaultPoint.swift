@@ -21,10 +21,16 @@ public struct FaultPoint: Hashable, Sendable {
     /// The fault points of saving a machine, starting it again and discarding its memory, in the order of operations.
     public static let saving: [FaultPoint] = [.savedWritten, .saveCommit, .startCommit, .savedRemoved, .discardCommit]
 
+    /// The fault points of what several machines do together.
+    public static let together: [FaultPoint] = [.labCheckpointCommit, .labRestoreCommit, .labCheckpointRemoved]
+
     /// The fault points of making a fork, in the order of operations.
     public static let forking: [FaultPoint] = [.forkDisksCreated, .forkMemoryWritten, .forkCommit]
     /// The fault points of promoting a fork; each is reached once for every disk.
     public static let promoting: [FaultPoint] = [.parentCopied, .parentReplaced]
+
+    /// Around the rename that records what the disks of a checkpoint read as.
+    public static let digestCommit: FaultPoint = FaultPoint(name: "digests")
 
     /// The hypervisor's process exists.
     public static let spawned: FaultPoint = FaultPoint(name: "spawned")
@@ -92,6 +98,13 @@ public struct FaultPoint: Hashable, Sendable {
     public static let untrashCommit: FaultPoint = FaultPoint(name: "untrash")
     /// After each removal of something from the trash.
     public static let trashRemoved: FaultPoint = FaultPoint(name: "trash removed")
+
+    /// Around the rename that makes a checkpoint of several machines exist.
+    public static let labCheckpointCommit: FaultPoint = FaultPoint(name: "lab checkpoint")
+    /// Around the rename that makes a restore of several machines happen.
+    public static let labRestoreCommit: FaultPoint = FaultPoint(name: "lab restore")
+    /// A checkpoint of several machines is forgotten.
+    public static let labCheckpointRemoved: FaultPoint = FaultPoint(name: "lab checkpoint removed")
 
     /// Around the rename that makes an exported folder.
     public static let exportCommit: FaultPoint = FaultPoint(name: "export")

@@ -1,6 +1,7 @@
 // Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
 // SPDX-License-Identifier: Apache-2.0
 
+public import FermataEngine
 public import FermataModel
 import Foundation
 
@@ -36,15 +37,23 @@ extension CheckpointTree.Checkpoint {
     }
 
     /// When it was made, by RFC 3339 in UTC, to the millisecond.
-    public var timeText: String {
-        let seconds = Date(timeIntervalSince1970: Double(time.flooredSeconds)).formatted(.iso8601)
-        let milliseconds = String(1000 + time - time.flooredSeconds * 1000).dropFirst()
-        return "\(seconds.dropLast()).\(milliseconds)Z"
-    }
+    public var timeText: String { time.timeText }
+}
+
+extension LabCheckpoint {
+    /// When it was made, by RFC 3339 in UTC, to the millisecond.
+    public var timeText: String { created.timeText }
 }
 
 extension Int64 {
-    fileprivate var flooredSeconds: Int64 { self >= 0 ? self / 1000 : (self - 999) / 1000 }
+    /// Milliseconds since 1970 UTC, by RFC 3339 in UTC.
+    fileprivate var timeText: String {
+        let seconds = Date(timeIntervalSince1970: Double(flooredSeconds)).formatted(.iso8601)
+        let milliseconds = String(1000 + self - flooredSeconds * 1000).dropFirst()
+        return "\(seconds.dropLast()).\(milliseconds)Z"
+    }
+
+    private var flooredSeconds: Int64 { self >= 0 ? self / 1000 : (self - 999) / 1000 }
 }
 
 extension JSON {

@@ -19,7 +19,17 @@ extension Lab {
         var files: [String: Inventory.File] = [:]
         for path in recipe.inputFiles { files[path] = Self.look(at: path, in: recipeFolder) }
         return Inventory(
-            machines: try machines(neededBy: Set(recipe.machines.map(\.name))), files: files, freeSpace: freeSpace)
+            machines: try machines(neededBy: Set(recipe.machines.map(\.name))), files: files, freeSpace: freeSpace,
+            labCheckpoints: labCheckpoints)
+    }
+
+    /// The lab's checkpoints of several machines; none where they cannot be read.
+    private var labCheckpoints: [Inventory.LabCheckpoint] {
+        guard let lab = try? LabFolder.open(folder.path), let record = try? LabRecord(reading: lab) else { return [] }
+        return record.checkpoints.map { checkpoint in
+            let left = checkpoint.members.filter { record.machine(of: $0, in: checkpoint) != nil }
+            return Inventory.LabCheckpoint(name: checkpoint.name, parts: Set(left.map(\.checkpoint)))
+        }
     }
 
     /// The lab's machines; what cannot be read is left out unless it is needed.

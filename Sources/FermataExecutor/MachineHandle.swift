@@ -245,6 +245,18 @@ public struct MachineHandle: Sendable {
             withMemory: withMemory)
     }
 
+    /// Writes the machine, which must have no power, with all its checkpoints to a new folder that needs nothing outside of
+    /// it; an import of it brings the whole tree.
+    ///
+    /// - Parameters:
+    ///   - place: the folder, outside of the lab; its parent must exist, and it must not.
+    ///   - withMemory: whether what is held of memory and devices is written, too; else all is off.
+    public func export(to place: FilePath, withMemory: Bool = false) async throws {
+        let folder = FilePath(FileManager.default.currentDirectoryPath)
+        try await control.export(
+            nil, to: folder.pushing(place).lexicallyNormalized(), flattened: false, withMemory: withMemory)
+    }
+
     /// Copies what the disks of a fork read from other machines, so that it needs none of theirs any more.
     ///
     /// - Throws: ``EngineError/Code/wrongState`` while the machine has power.

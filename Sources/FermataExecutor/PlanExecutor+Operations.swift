@@ -72,11 +72,12 @@ extension PlanExecutor {
             try await held(name).change(HardwareChange(attach: [.init(name: disk.name, content: content)]))
         case .detach(_, let disk):
             try await held(name).change(HardwareChange(detach: [disk], discardsDetached: true))
+        case .together(let kinds): return try await perform(together: kinds)
         }
         return nil
     }
 
-    private func held(_ name: MachineName) throws(RunError) -> MachineHost {
+    func held(_ name: MachineName) throws(RunError) -> MachineHost {
         guard let host = hosts[name] else {
             throw RunError(.stale, "machine '\(name)' is not one of this run's; plan again")
         }
@@ -157,8 +158,12 @@ extension PlanExecutor {
 
 extension Operation {
     /// The word that names what the operation does, as messages and checkpoints of failures say it.
-    var word: String {
-        switch kind {
+    var word: String { kind.word }
+}
+
+extension Operation.Kind {
+    fileprivate var word: String {
+        switch self {
         case .createMachine: "createMachine"
         case .recreateMachine: "recreateMachine"
         case .returnToOrigin: "returnToOrigin"
@@ -182,6 +187,7 @@ extension Operation {
         case .change: "Change"
         case .attach: "Attach"
         case .detach: "Detach"
+        case .together(let kinds): kinds.first?.word ?? ""
         }
     }
 }

@@ -35,7 +35,7 @@ extension Diagnostic {
         public static let unknownDisk: Code = Code("unknownDisk")
         /// A machine cannot be in the state that the step needs.
         public static let wrongState: Code = Code("wrongState")
-        /// A step of the whole lab, which only works for a single machine.
+        /// A step of the whole lab that can only be one of a single machine.
         public static let wholeLab: Code = Code("wholeLab")
         /// A machine or checkpoint of that name exists, and the recipe did not make it.
         public static let notOwned: Code = Code("notOwned")

@@ -12,10 +12,16 @@ public struct Inventory: Hashable, Sendable {
     public var files: [String: File]
     /// The space that is free where the lab lies; nil when it is not known.
     public var freeSpace: ByteSize?
+    /// The lab's checkpoints of several machines.
+    public var labCheckpoints: [LabCheckpoint]
 
     /// Makes an inventory; without arguments that of a lab that does not exist yet.
-    public init(machines: [Machine] = [], files: [String: File] = [:], freeSpace: ByteSize? = nil) {
+    public init(
+        machines: [Machine] = [], files: [String: File] = [:], freeSpace: ByteSize? = nil,
+        labCheckpoints: [LabCheckpoint] = []
+    ) {
         self.machines = machines
+        self.labCheckpoints = labCheckpoints
         self.files = files
         self.freeSpace = freeSpace
     }
@@ -43,6 +49,20 @@ public struct Inventory: Hashable, Sendable {
             self.state = state
             self.owner = owner
             self.tree = tree
+        }
+    }
+
+    /// A checkpoint of several machines.
+    public struct LabCheckpoint: Hashable, Sendable {
+        /// Its name.
+        public var name: CheckpointName
+        /// The machines' own checkpoints that are left of it.
+        public var parts: Set<GUID>
+
+        /// Makes a description.
+        public init(name: CheckpointName, parts: Set<GUID>) {
+            self.name = name
+            self.parts = parts
         }
     }
 

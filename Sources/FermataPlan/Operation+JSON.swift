@@ -7,8 +7,8 @@ import Hashing
 extension Operation {
     /// The operation as a JSON object.
     ///
-    /// A step's members are those of the recipe's step, its machine always named; preparation and end have words of
-    /// their own.
+    /// A step's members are those of the recipe's step, its machine always named, or its machines; preparation and end
+    /// have words of their own.
     public func jsonValue(number: Int) -> JSON {
         var members = kind.jsonMembers
         members["number"] = .integer(number)
@@ -73,6 +73,9 @@ extension Operation.Kind {
         case .change(let name, let change): Step(.change(name, change)).members
         case .attach(let name, let disk): Step(.attach(name, disk)).members
         case .detach(let name, let disk): Step(.detach(name, disk: disk)).members
+        case .together(let kinds):
+            (kinds.first?.jsonMembers ?? [:]).filter { $0.key != "machine" && $0.key != "withMemory" }
+                .merging(["machines": .array(machines.map { .string($0.description) })]) { $1 }
         }
     }
 }

@@ -5,7 +5,9 @@ import FermataModel
 
 extension Operation {
     /// What the operation does, on one line: for plans, progress and messages.
-    public var summary: String {
+    public var summary: String { summary(of: kind) }
+
+    private func summary(of kind: Kind) -> String {
         switch kind {
         case .createMachine(let new): "create machine \(new.definition.name): \(new.definition.summary)"
         case .recreateMachine(let new, _):
@@ -43,6 +45,24 @@ extension Operation {
         case .change(let name, let change): "Change \(name): \(change.summary)"
         case .attach(let name, let disk): "Attach \(name) \(disk.summary)"
         case .detach(let name, let disk): "Detach \(name) disk \(disk.quoted)"
+        case .together(let kinds): together(kinds)
+        }
+    }
+
+    private func together(_ kinds: [Kind]) -> String {
+        let machines = kinds.flatMap(\.machines).map(\.description)
+        let all = machines.dropLast().joined(separator: ", ") + " and " + (machines.last ?? "")
+        switch kinds.first {
+        case .checkpoint(let new):
+            let withMemory = kinds.contains { if case .checkpoint(let new) = $0 { new.withMemory } else { false } }
+            return "Checkpoint \(new.name.quoted) of \(all) at one moment" + (withMemory ? ", with memory" : "")
+                + (new.replacing ? ", replacing the one of that name" : "")
+        case .revert(_, let target): return "Revert \(all) to \(target?.quoted ?? "their origins")"
+        case .apply(let checkpoint, _): return "Apply \(checkpoint.quoted) of \(all)"
+        case .deleteCheckpoint(let checkpoint, _, _): return "DeleteCheckpoint \(checkpoint.quoted) of \(all)"
+        case .renameCheckpoint(let checkpoint, _, let new):
+            return "RenameCheckpoint \(checkpoint.quoted) of \(all) to \(new.quoted)"
+        default: return kinds.map { summary(of: $0) }.joined(separator: ", ")
         }
     }
 }

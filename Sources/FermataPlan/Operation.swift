@@ -143,20 +143,30 @@ public struct Operation: Hashable, Sendable {
         ///
         /// Needs: it is off and has the disk.
         case detach(MachineName, disk: String)
-    }
+        /// Does the same to all machines of the recipe at one moment, or to none: ``checkpoint(_:)``, ``revert(_:to:)``,
+        /// ``apply(_:of:)``, ``deleteCheckpoint(_:of:_:)`` or ``renameCheckpoint(_:of:to:)``, one for each machine.
+        ///
+        /// Needs: of each machine what the operation needs; but for a new one, a checkpoint of all of them.
+        indirect case together([Kind])
 
-    /// The machine that the operation is about.
-    public var machine: MachineName {
-        switch kind {
-        case .createMachine(let new), .recreateMachine(let new, _): new.definition.name
-        case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
-            .turnOff(let name), .pause(let name), .resume(let name), .save(let name), .reset(let name),
-            .waitForReboot(let name, _), .waitForConsole(let name, _, _), .run(let name, _, _, _), .type(let name, _),
-            .revert(let name, _), .apply(_, of: let name), .deleteCheckpoint(_, of: let name, _),
-            .renameCheckpoint(_, of: let name, _), .change(let name, _), .attach(let name, _),
-            .detach(let name, _):
-            name
-        case .checkpoint(let new): new.machine
+        /// The machines that it is about, in the recipe's order.
+        public var machines: [MachineName] {
+            switch self {
+            case .createMachine(let new), .recreateMachine(let new, _): [new.definition.name]
+            case .returnToOrigin(let name, _), .createOrigin(let name, _), .start(let name), .shutDown(let name, _, _),
+                .turnOff(let name), .pause(let name), .resume(let name), .save(let name), .reset(let name),
+                .waitForReboot(let name, _), .waitForConsole(let name, _, _), .run(let name, _, _, _),
+                .type(let name, _), .revert(let name, _), .apply(_, of: let name),
+                .deleteCheckpoint(_, of: let name, _),
+                .renameCheckpoint(_, of: let name, _), .change(let name, _), .attach(let name, _),
+                .detach(let name, _):
+                [name]
+            case .checkpoint(let new): [new.machine]
+            case .together(let kinds): kinds.flatMap(\.machines)
+            }
         }
     }
+
+    /// The machine that the operation is about; of several the first.
+    public var machine: MachineName { kind.machines.first ?? "" }
 }

@@ -11,8 +11,10 @@ import Hashing
 /// does by itself is not rehearsed: a machine whose guest powers it off still wants a ShutDown before its next Start.
 struct Rehearsal {
     let recipe: Recipe
-    private(set) var machines: [RehearsedMachine]
+    var machines: [RehearsedMachine]
     private(set) var operations: [Operation] = []
+    /// The names of the checkpoints of all machines, by their numbers.
+    var wholes: [CheckpointName] = []
     private let indices: [MachineName: Int]
 
     init(recipe: Recipe, starts: [MachineStart]) {
@@ -27,8 +29,13 @@ struct Rehearsal {
         for (index, step) in recipe.steps.enumerated() {
             let place = Place(at: step.at, step: index + 1)
             TextCheck(place: place).check(step.action, &findings)
-            guard let machine = machine(of: step.action, place, &findings) else { continue }
-            let kind = rehearse(step.action, machine, place, &findings)
+            let kind: Operation.Kind
+            if step.action.machine == nil, machines.count > 1 {
+                kind = .together(rehearseTogether(step.action, place, &findings))
+            } else {
+                guard let machine = machine(of: step.action, place, &findings) else { continue }
+                kind = rehearse(step.action, machine, place, &findings)
+            }
             operations.append(Operation(kind, phase: .step(index + 1), at: step.at))
         }
     }
@@ -70,18 +77,11 @@ struct Rehearsal {
             return nil
         }
         if machines.count == 1 { return 0 }
-        if machines.isEmpty {
-            findings.error(.unknownMachine, place, "\(action.word) needs a machine, and the recipe defines none")
-        } else {
-            findings.error(
-                .wholeLab, place,
-                "\(action.word) without a machine is of the whole lab, and works only where it is a single machine",
-                suggestion: "say of which machine")
-        }
+        findings.error(.unknownMachine, place, "\(action.word) needs a machine, and the recipe defines none")
         return nil
     }
 
-    private mutating func rehearse(
+    mutating func rehearse(
         _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
     ) -> Operation.Kind {
         let name = machines[index].name
@@ -103,10 +103,7 @@ struct Rehearsal {
         case .type(_, let text): return .type(name, text)
         case .checkpoint(let checkpoint, _, let replace, let notes):
             let replacing = hold(checkpoint, replace: replace, index, place, &findings)
-            return .checkpoint(
-                NewCheckpoint(
-                    name: checkpoint, machine: name, replacing: replacing, notes: notes,
-                    owner: machines[index].start.new.owner, withMemory: machines[index].states != [.off]))
+            return .checkpoint(newCheckpoint(checkpoint, index, replacing: replacing, notes: notes))
         case .revert:
             let target = machines[index].revert()
             machines[index].since = place.at
@@ -132,6 +129,13 @@ struct Rehearsal {
         }
     }
 
+    func newCheckpoint(_ name: CheckpointName, _ index: Int, replacing: Bool, notes: String?) -> NewCheckpoint {
+        let machine = machines[index]
+        return NewCheckpoint(
+            name: name, machine: machine.name, replacing: replacing, notes: notes, owner: machine.start.new.owner,
+            withMemory: machine.states != [.off])
+    }
+
     /// Changes a machine's power as a step does; notes a mistake when it cannot be in any state that the step needs.
     private mutating func change(
         _ rule: PowerRule, _ action: Action, _ index: Int, _ place: Place, _ findings: inout Findings
@@ -146,15 +150,16 @@ struct Rehearsal {
     }
 
     /// Holds a moment, and tells whether it supersedes one of its name.
-    private mutating func hold(
-        _ name: CheckpointName, replace: Bool, _ index: Int, _ place: Place, _ findings: inout Findings
+    mutating func hold(
+        _ name: CheckpointName, replace: Bool, for whole: Int? = nil, _ index: Int, _ place: Place,
+        _ findings: inout Findings
     ) -> Bool {
-        if let problem = name.problem {
+        if whole == nil, let problem = name.problem {
             findings.error(.invalidName, place, "checkpoint name \(name.quoted) \(problem)")
         }
         let old = machines[index].moment(named: name)
         if let old, !replace { duplicate(of: old, index, place, "choose another name, or say replace", &findings) }
-        machines[index].hold(name, at: place)
+        machines[index].hold(name, at: place, for: whole)
         return old != nil
     }
 

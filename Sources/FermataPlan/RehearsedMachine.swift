@@ -32,6 +32,8 @@ struct RehearsedMachine {
         /// The step that made it.
         let place: Place
         var isApplied: Bool = false
+        /// The number of the checkpoint of all machines to which it belongs.
+        var whole: Int?
         /// Whether it was deleted, or a later one of its name has taken its place.
         var isGone: Bool = false
     }
@@ -65,10 +67,11 @@ struct RehearsedMachine {
     }
 
     /// Holds this moment; one of the same name is superseded.
-    mutating func hold(_ name: CheckpointName, at place: Place) {
+    mutating func hold(_ name: CheckpointName, at place: Place, for whole: Int? = nil) {
         if let old = named[name] { moments[old].isGone = true }
         named[name] = moments.count
-        moments.append(Moment(name: name, parent: now, states: states, hardware: hardware, place: place))
+        moments.append(
+            Moment(name: name, parent: now, states: states, hardware: hardware, place: place, whole: whole))
         now = moments.count - 1
     }
 
@@ -103,6 +106,22 @@ struct RehearsedMachine {
         guard let index = named[name] else { return false }
         takeOver(index)
         return true
+    }
+
+    /// The name of the machine's part of a checkpoint of all machines; nil when it is no more.
+    func part(of whole: Int) -> CheckpointName? {
+        moments.first { $0.whole == whole && !$0.isGone }?.name
+    }
+
+    /// The checkpoints of all machines from which now grew.
+    var wholesAbove: Set<Int> {
+        var wholes: Set<Int> = []
+        var current: Int? = now
+        while let index = current {
+            if let whole = moments[index].whole, !moments[index].isGone { wholes.insert(whole) }
+            current = moments[index].parent
+        }
+        return wholes
     }
 
     /// Makes now equal to the moment from which it grew, and tells which that was.

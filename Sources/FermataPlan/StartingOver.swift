@@ -21,12 +21,33 @@ struct StartingOver {
         var seen: Set<MachineName> = []
         let definitions = recipe.machines.filter { seen.insert($0.name).inserted }
         let made = namesMade(by: definitions)
-        return definitions.map { start(of: $0, making: made[$0.name] ?? [:], &findings) }
+        let starts = definitions.map { start(of: $0, making: made[$0.name] ?? [:], &findings) }
+        if definitions.count > 1 { refuseLabCheckpoints(starts, &findings) }
+        return starts
+    }
+
+    /// Refuses to make a checkpoint of the whole lab while there is one of that name that does not go with what is made
+    /// again.
+    private func refuseLabCheckpoints(_ starts: [MachineStart], _ findings: inout Findings) {
+        let doomed = Set(starts.flatMap { $0.doomed.map(\.id) })
+        for (index, step) in recipe.steps.enumerated() where step.action.machine == nil {
+            let name: CheckpointName
+            switch step.action {
+            case .checkpoint(let new, _, _, _), .renameCheckpoint(_, _, let new): name = new
+            default: continue
+            }
+            guard let existing = inventory.labCheckpoints.first(where: { $0.name == name }),
+                !existing.parts.isSubset(of: doomed)
+            else { continue }
+            findings.error(
+                .notOwned, Place(at: step.at, step: index + 1),
+                "the lab has a checkpoint \(name.quoted) of machines that this run does not make again",
+                suggestion: "choose another name, or delete it with 'fermata checkpoint delete --all'")
+        }
     }
 
     /// For each machine the names that the recipe gives to checkpoints, with the first step that does.
     private func namesMade(by definitions: [MachineDefinition]) -> [MachineName: [CheckpointName: Place]] {
-        let only = definitions.count == 1 ? definitions.first?.name : nil
         var made: [MachineName: [CheckpointName: Place]] = [:]
         for (index, step) in recipe.steps.enumerated() {
             let name: CheckpointName
@@ -34,8 +55,10 @@ struct StartingOver {
             case .checkpoint(let new, _, _, _), .renameCheckpoint(_, _, let new): name = new
             default: continue
             }
-            guard let machine = step.action.machine ?? only else { continue }
-            if made[machine]?[name] == nil { made[machine, default: [:]][name] = Place(at: step.at, step: index + 1) }
+            for machine in step.action.machine.map({ [$0] }) ?? definitions.map(\.name)
+            where made[machine]?[name] == nil {
+                made[machine, default: [:]][name] = Place(at: step.at, step: index + 1)
+            }
         }
         return made
     }

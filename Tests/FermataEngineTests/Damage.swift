@@ -32,7 +32,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
         self.plant = plant
     }
 
-    static let all: [Damage] = store + trash + configurations + memory + disks
+    static let all: [Damage] = store + together + trash + configurations + memory + disks
 
     private static let trash: [Damage] = [
         Damage("something of a machine that is gone", "trash-orphan", fixable: true) {
@@ -93,6 +93,40 @@ struct Damage: Sendable, CustomTestStringConvertible {
         },
         Damage("a deletion that is not finished", "deletion-unfinished", fixable: true) {
             try Deletion(of: [$0.root, $0.hot]).commit(of: $0.id, in: $0.lab)
+        },
+    ]
+
+    private static let together: [Damage] = [
+        Damage("a lab's checkpoint that cannot be read", "lab-checkpoint-damaged") {
+            try $0.write("<x/>", $0.lab.labCheckpoint(.random()))
+        },
+        Damage("a lab's checkpoint of nobody", "lab-checkpoint-orphan", fixable: true) {
+            let id = GUID.random()
+            let member = LabCheckpoint.Member(machine: $0.id, name: "web", checkpoint: .random())
+            let checkpoint = LabCheckpoint(id: id, name: "all", created: 0, notes: nil, owner: nil, members: [member])
+            try FileSystem.write(checkpoint.file(), to: $0.lab.labCheckpoint(id))
+        },
+        Damage("a part of a lab's checkpoint that never was", "checkpoint-part", fixable: true) {
+            var part = try MachineRecord(reading: $0.web).now
+            part.saved = nil
+            part.checkpoint = Configuration.Checkpoint(kind: .diskOnly, state: .off, labCheckpoint: .random())
+            try FileSystem.write(part.file(), to: $0.web.checkpoint(.random()))
+        },
+        Damage("half a lab's checkpoint", "leftover", fixable: true) {
+            try $0.write("x", $0.lab.labCheckpoints.appending(".\(GUID.random()).xml.new"))
+        },
+        Damage("a restore that never was", "leftover", fixable: true) {
+            let now = try MachineRecord(reading: $0.web).now
+            try FileSystem.write(now.file(), to: $0.web.restoredConfiguration(of: $0.id, by: .random()))
+        },
+        Damage("a restore of several machines that is not finished", "restore-unfinished", fixable: true) {
+            let now = try MachineRecord(reading: $0.web).now
+            let id = GUID.random()
+            try FileSystem.write(now.file(), to: $0.web.restoredConfiguration(of: $0.id, by: id))
+            try LabRestore.commit(id, of: [$0.id], in: $0.lab)
+        },
+        Damage("a restore with nothing to finish", "journal-orphan", fixable: true) {
+            try LabRestore.commit(.random(), of: [$0.id], in: $0.lab)
         },
     ]
 

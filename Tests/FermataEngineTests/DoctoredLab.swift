@@ -52,6 +52,8 @@ final class DoctoredLab: Sendable {
         _ = try await host.run(.shell("set word second"))
         last = try await host.checkpoint(CheckpointRequest(name: "last")).id
         _ = try await host.run(.shell("set word third"))
+        // The digests of its checkpoints are recorded beside the guest.
+        try await host.mergeDisks()
         try await host.save()
         let record = await host.files
         chains = try record.diskFiles(of: record.now).map(\.chain)

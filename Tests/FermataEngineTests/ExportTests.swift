@@ -56,6 +56,72 @@ struct ExportTests {
         }
     }
 
+    /// The names of a machine's checkpoints with those of their parents, and what each holds.
+    private func tree(_ machine: MachineFolder) throws -> [String: [Data]] {
+        let record = try MachineRecord(reading: machine)
+        var held = ["now": try content(record.now, in: machine)]
+        for checkpoint in record.tree.checkpoints {
+            let parent = checkpoint.parent.flatMap { record.tree[$0]?.name.description } ?? "nothing"
+            let configuration = try #require(record.checkpoints[checkpoint.id])
+            held["\(checkpoint.name) from \(parent), memory \(checkpoint.hasMemory)"] = try content(
+                configuration, in: machine)
+        }
+        return held
+    }
+
+    @Test(arguments: [true, false])
+    func `a whole machine comes back with its tree, elsewhere and beside the original`(withMemory: Bool) async throws {
+        let place = folder.path.appending("out")
+        try await base.withHost { host in try await host.export(nil, to: place, withMemory: withMemory) }
+        try expectOwn(place)
+        var expected = try tree(base.web)
+        if !withMemory {
+            expected = Dictionary(
+                uniqueKeysWithValues: expected.map { ($0.replacing("memory true", with: "memory false"), $1) })
+        }
+        let other = try LabFolder.create(folder.path.appending("other"))
+        for lab in [other, base.lab] {
+            let machine = try lab.importMachine(from: place, as: "copy")
+            #expect(try tree(machine) == expected)
+            try expectHealthy(lab.path)
+            let record = try MachineRecord(reading: machine)
+            #expect((record.id == base.id) == (lab == other))
+            #expect((record.checkpoints[base.hot] != nil) == (lab == other))
+            #expect(record.stateAtRest == (withMemory ? .saved : .off))
+            let host = try MachineHost(of: machine, hypervisor: SimulatedHypervisor())
+            guard withMemory else {
+                await host.close()
+                continue
+            }
+            try await host.start()
+            #expect(try await word(host) == "third")
+            _ = try await host.apply(record.checkpoint("last").id)
+            #expect(try await word(host) == "second")
+            _ = try await host.apply(record.checkpoint("hot").id)
+            #expect(try await host.run(.shell("get word")).exitCode == 0)
+            try await host.delete([record.checkpoint("root").id])
+            try await host.mergeDisks()
+            await host.close()
+            try expectHealthy(lab.path)
+        }
+        #expect(try tree(base.web).count == expected.count)
+    }
+
+    private func word(_ host: MachineHost) async throws -> String {
+        let output = try await host.run(.shell("get word")).standardOutput
+        return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    @Test func `a machine with power is not exported whole, nor flattened`() async throws {
+        let place = folder.path.appending("out")
+        try await base.withHost { host in
+            await #expect(throws: EngineError.self) { try await host.export(nil, to: place, flattened: true) }
+            try await host.start()
+            await #expect(throws: EngineError.self) { try await host.export(nil, to: place) }
+        }
+        #expect(!FileSystem.exists(place))
+    }
+
     @Test(arguments: [false, true])
     func `a checkpoint with memory goes on in another lab, and in its own beside the original`(
         flattened: Bool

@@ -7,6 +7,7 @@ import Foundation
 import StorageTestSupport
 import SystemPackage
 import Testing
+import VirtualDisk
 
 @testable import FermataEngine
 
@@ -125,6 +126,30 @@ struct HardwareChangeTests {
         try FileManager.default.contentsOfDirectory(atPath: host.folder.path.string).sorted().filter {
             $0.hasSuffix(".vhd") || $0.hasSuffix(".vhdx")
         }
+    }
+
+    @Test func `what a crash around a commit leaves of a new or a discarded disk goes, unless it is needed`()
+        async throws
+    {
+        let folder = host.folder
+        await host.close()
+        // As it is before the commit: made, and its name already there.
+        let (new, second) = (
+            folder.path.appending("web-more.vhd"), folder.mark(of: folder.path.appending("web-more.vhd"))
+        )
+        try DiskFormat.vhd.create(at: second, size: 1 << 20)
+        try FileSystem.link(second, as: new)
+        // And as it is while a disk is discarded that something needs all the same, and one is half made.
+        let data = folder.path.appending("web-data.vhdx")
+        try FileSystem.link(data, as: folder.mark(of: data))
+        try FileSystem.write([1], to: folder.mark(of: folder.path.appending("web-half.vhd")))
+        // Another file that has got such a name is somebody's own.
+        let own = folder.path.appending("web-own.vhd")
+        try FileSystem.write([2], to: folder.mark(of: own))
+        try FileSystem.write([2], to: own)
+        await (try MachineHost(of: folder, hypervisor: SimulatedHypervisor())).close()
+        let left = try FileSystem.entries(of: folder.path).filter { $0.contains(".vhd") }.sorted()
+        #expect(left == ["web-data.vhdx", "web-own.vhd", "web.vhd"])
     }
 
     @Test func `a disk that was made goes when nothing needs it, and one that was brought along stays`() async throws {

@@ -107,6 +107,19 @@ struct LabFolderTests {
         #expect(files.filter(FileSystem.exists) == [])
     }
 
+    @Test func `a lab whose making was cut off can be made, and other folders stay none`() throws {
+        let cut = LabFolder(folder.path.appending("cut"))
+        try FileSystem.create(cut.boot)
+        try FileSystem.create(cut.labCheckpoints)
+        _ = try LabFolder.create(cut.path)
+        #expect(try LabFolder.open(cut.path).machines().isEmpty)
+        let other = LabFolder(folder.path.appending("other"))
+        try FileSystem.create(other.boot)
+        try FileSystem.write([], to: other.boot.appending("grub.cfg"))
+        #expect(throws: EngineError.self) { try LabFolder.create(other.path) }
+        #expect(try FileSystem.entries(of: other.path) == ["Boot"])
+    }
+
     @Test func `a machine in use keeps its name, and a rename that was killed is finished`() async throws {
         let machine = try create()
         let host = try host(of: machine)

@@ -120,4 +120,40 @@ import Testing
         #expect(try lab.tree().listed.checkpoints.isEmpty)
         #expect(try await lab.run(recipe).error == nil)
     }
+
+    @Test func `steps of the whole lab act on all its machines at one moment, again and again`() async throws {
+        let lab = try TestLab()
+        let ready = Action.ConsoleText.plain("simulated guest ready")
+        func both(_ line: String, equals: String? = nil) -> [Action] {
+            ["web", "db"].map { (name: MachineName) -> Action in
+                .run(name, .shell(line), expect: .init(equals: equals), within: .seconds(60))
+            }
+        }
+        func hold(_ name: CheckpointName, of machine: MachineName? = nil) -> Action {
+            .checkpoint(name, of: machine, replace: false, notes: nil)
+        }
+        var steps: [Action] = [.start("web"), .start("db")]
+        for name in ["web", "db"] {
+            steps.append(.waitForConsole(MachineName(name), ready, within: .seconds(60)))
+        }
+        steps += both("set count 1") + [hold("both")] + both("set count 2") + [hold("alone", of: "db"), .revert(nil)]
+        steps += both("get count", equals: "1") + both("set count 3") + [hold("later"), .apply("both", of: nil)]
+        steps += both("get count", equals: "1") + [.renameCheckpoint("later", of: nil, to: "last")]
+        steps += [.apply("last", of: nil)] + both("get count", equals: "3")
+        steps.append(.deleteCheckpoint("both", of: nil, .checkpoint))
+        var recipe = TestLab.recipe(steps)
+        recipe.machines.append(TestLab.machine("db"))
+        for _ in 1...3 {
+            let (events, error) = try await lab.run(recipe)
+            #expect(error == nil)
+            guard case .finished = events.last?.kind else {
+                Issue.record("the last event is \(String(describing: events.last))")
+                return
+            }
+            let record = try LabRecord(reading: LabFolder.open(lab.lab.folder.path))
+            #expect(record.checkpoints.map(\.name) == ["last"])
+            #expect(try lab.tree("web").listed.checkpoints.map(\.name) == ["last"])
+            #expect(try lab.tree("db").listed.checkpoints.map(\.name).sorted() == ["alone", "last"])
+        }
+    }
 }

@@ -41,7 +41,9 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
 }
 
 @Suite struct DiagnosticTests {
-    @Test(arguments: steps + machines + existing) func `a wrong recipe is told all its mistakes`(wrong: WrongInput) {
+    @Test(arguments: steps + together + machines + existing) func `a wrong recipe is told all its mistakes`(
+        wrong: WrongInput
+    ) {
         let errors = #expect(throws: PlanningErrors.self) {
             try Planner.plan(wrong.recipe, with: wrong.inventory)
         }
@@ -49,6 +51,39 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
     }
 
     static let second: TimeSpan = .seconds(1)
+
+    static let db: MachineDefinition = MachineDefinition(name: "db", disks: [.init(name: "a", size: .mebibytes(1))])
+
+    static let together: [WrongInput] = [
+        WrongInput(
+            "what not all machines have",
+            Sample.recipe(
+                [
+                    .revert(nil), .checkpoint("mine", of: "web", replace: false, notes: nil), .apply("mine", of: nil),
+                    .checkpoint("both", of: nil, replace: false, notes: nil), .apply("bth", of: nil),
+                    .checkpoint("both", of: nil, replace: false, notes: nil),
+                    .deleteCheckpoint("both", of: nil, .subtree), .deleteCheckpoint("both", of: "db", .checkpoint),
+                    .apply("both", of: nil), .checkpoint("mine", of: nil, replace: false, notes: nil),
+                ], machines: [Sample.web, db]), Sample.empty,
+            "first-lab.lua:10: error: no checkpoint of the whole lab is left from which all of its machines grew; "
+                + "say of which machine",
+            "first-lab.lua:12: error: no checkpoint 'mine' of the whole lab; machine 'web' has one of that name: "
+                + "say of which machine",
+            "first-lab.lua:14: error: no checkpoint 'bth' of the whole lab; did you mean 'both'?",
+            "first-lab.lua:15: error: the whole lab has a checkpoint 'both' already; choose another name, or say replace",
+            "first-lab.lua:16: error: of the whole lab one checkpoint is deleted, not what grew from it; "
+                + "say of which machine",
+            "first-lab.lua:18: error: no checkpoint 'both' of the whole lab; machine 'web' has one of that name: "
+                + "say of which machine",
+            "first-lab.lua:19: error: machine 'web' has a checkpoint 'mine' already, made at first-lab.lua:11; "
+                + "choose another name, or say replace"),
+        WrongInput(
+            "a checkpoint of the lab that stays",
+            Sample.recipe([.checkpoint("both", of: nil, replace: false, notes: nil)], machines: [Sample.web, db]),
+            Inventory(files: Sample.files, labCheckpoints: [.init(name: "both", parts: [Sample.id(7)])]),
+            "first-lab.lua:10: error: the lab has a checkpoint 'both' of machines that this run does not make again; "
+                + "choose another name, or delete it with 'fermata checkpoint delete --all'"),
+    ]
 
     static let steps: [WrongInput] = [
         WrongInput(
@@ -334,18 +369,6 @@ struct WrongInput: CustomTestStringConvertible, Sendable {
             "one name twice", Sample.recipe([], machines: [Sample.web, Sample.web]), Sample.empty,
             "first-lab.lua:3: error: two machines are named 'web', the first at first-lab.lua:3; "
                 + "give each its own name"),
-        WrongInput(
-            "the whole lab of several",
-            Sample.recipe(
-                [.checkpoint("a", of: nil, replace: false, notes: nil), .revert(nil), .apply("a", of: nil)],
-                machines: [Sample.web, disked("db")]),
-            Sample.empty,
-            "first-lab.lua:10: error: Checkpoint without a machine is of the whole lab, and works only where it is a "
-                + "single machine; say of which machine",
-            "first-lab.lua:11: error: Revert without a machine is of the whole lab, and works only where it is a "
-                + "single machine; say of which machine",
-            "first-lab.lua:12: error: Apply without a machine is of the whole lab, and works only where it is a "
-                + "single machine; say of which machine"),
         WrongInput(
             "no machine at all", Recipe(name: "", steps: [Step(.revert(nil)), Step(.start("web"))]), Sample.empty,
             "error: the recipe's name '' is empty",

@@ -17,9 +17,14 @@ struct ModelLab {
     private var disks: [MachineName: [String]] = [:]
     private var heldDisks: [GUID: [String]] = [:]
     private var clock: UInt8 = 0
+    /// The checkpoints of all machines, with each machine's own.
+    private var wholes: [(name: CheckpointName, parts: [MachineName: GUID])] = []
 
     var inventory: Inventory {
-        Inventory(machines: machines.values.sorted { $0.name < $1.name })
+        Inventory(
+            machines: machines.values.sorted { $0.name < $1.name },
+            labCheckpoints: wholes.map { whole in .init(name: whole.name, parts: Set(left(of: whole.parts).values)) }
+                .filter { !$0.parts.isEmpty })
     }
 
     mutating func run(_ plan: Plan) throws {
@@ -126,6 +131,62 @@ struct ModelLab {
             try switchPower(of: name, from: [.off], to: nil)
             try require(disks[name]?.contains(disk) == true, "there is no such disk")
             disks[name]?.removeAll { $0 == disk }
+        case .together(let kinds): try perform(together: kinds)
+        }
+    }
+
+    /// What of a checkpoint of all machines they still have.
+    private func left(of parts: [MachineName: GUID]) -> [MachineName: GUID] {
+        parts.filter { machines[$0.key]?.tree[$0.value] != nil }
+    }
+
+    private mutating func perform(together kinds: [Operation.Kind]) throws {
+        let names = kinds.flatMap(\.machines)
+        func whole(_ name: CheckpointName) throws -> Int {
+            let found = wholes.indices.last {
+                wholes[$0].name == name && left(of: wholes[$0].parts).count == names.count
+            }
+            guard let found else { throw Refusal(description: "no checkpoint \(name) of all machines") }
+            return found
+        }
+        switch kinds.first {
+        case .checkpoint(let first):
+            let replaces = kinds.contains { if case .checkpoint(let new) = $0 { new.replacing } else { false } }
+            try require(
+                replaces || !wholes.contains { $0.name == first.name && !left(of: $0.parts).isEmpty },
+                "the lab has one of that name")
+            var parts: [MachineName: GUID] = [:]
+            for kind in kinds {
+                try perform(kind)
+                for name in kind.machines { parts[name] = machines[name]?.tree.now }
+            }
+            wholes.append((first.name, parts))
+        case .revert(_, let target?): try take(wholes[try whole(target)].parts)
+        case .apply(let name, _): try take(wholes[try whole(name)].parts)
+        case .deleteCheckpoint(let name, _, _):
+            for (machine, id) in wholes[try whole(name)].parts { try change(machine) { remove(id, from: &$0.tree) } }
+        case .renameCheckpoint(let name, _, let new):
+            let index = try whole(name)
+            let isTaken = wholes.indices.contains {
+                $0 != index && wholes[$0].name == new && !left(of: wholes[$0].parts).isEmpty
+            }
+            try require(!isTaken, "the lab has one of that name")
+            for (machine, id) in wholes[index].parts where machines[machine]?.tree[id]?.name == name {
+                try perform(.renameCheckpoint(name, of: machine, to: new))
+            }
+            wholes[index].name = new
+        default: throw Refusal(description: "nothing that all machines can do")
+        }
+    }
+
+    private mutating func take(_ parts: [MachineName: GUID]) throws {
+        let held = held
+        for (name, id) in parts {
+            try change(name) { machine in
+                machine.tree.now = id
+                machine.state = held[id]
+            }
+            disks[name] = heldDisks[id]
         }
     }
 

@@ -75,6 +75,21 @@ import Testing
         #expect(plan.operations.allSatisfy { $0.machine == "web" })
     }
 
+    @Test func `steps of the whole lab are of all its machines`() throws {
+        let db = MachineDefinition(name: "db", disks: [.init(name: "a", size: .mebibytes(1))])
+        let recipe = Sample.recipe(
+            [
+                .start("web"), .checkpoint("both", of: nil, replace: false, notes: "at one moment"), .start("db"),
+                .checkpoint("alone", of: "db", replace: false, notes: nil), .revert(nil),
+                .checkpoint("later", of: nil, replace: false, notes: nil), .apply("both", of: nil),
+                .renameCheckpoint("later", of: nil, to: "last"), .deleteCheckpoint("both", of: nil, .checkpoint),
+                .apply("last", of: nil), .checkpoint("last", of: nil, replace: true, notes: nil),
+            ], machines: [Sample.web, db])
+        let plan = try Planner.plan(recipe, with: Sample.empty)
+        try Golden.check(plan.description, "FermataPlan/whole-lab.txt")
+        try Golden.check(plan.json, "FermataPlan/whole-lab.json")
+    }
+
     @Test func `only machines that may still run are turned off at the end`() throws {
         let db = MachineDefinition(name: "db", disks: [.init(name: "a", size: .mebibytes(1))])
         let recipe = Sample.recipe([.start("db"), .start("web"), .turnOff("web")], machines: [Sample.web, db])

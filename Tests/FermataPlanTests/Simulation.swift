@@ -12,6 +12,8 @@ struct Simulation {
         var parent: Int
         var power: Character
         var disks: [String]
+        /// The number of the checkpoint of all machines to which it belongs.
+        var whole: Int?
     }
 
     private struct Machine {
@@ -35,11 +37,14 @@ struct Simulation {
             return parent == top || isBelow(top, parent)
         }
 
-        mutating func hold(_ name: CheckpointName) {
-            moments[count] = Moment(name: name, parent: now, power: power, disks: disks)
+        mutating func hold(_ name: CheckpointName, for whole: Int? = nil) {
+            moments[count] = Moment(name: name, parent: now, power: power, disks: disks, whole: whole)
             now = count
             count += 1
         }
+
+        /// The part of a checkpoint of all machines.
+        func part(of whole: Int) -> Int? { moments.first { $0.value.whole == whole }?.key }
 
         mutating func forget(_ moment: Int) {
             guard let parent = moments.removeValue(forKey: moment)?.parent else { return }
@@ -55,6 +60,8 @@ struct Simulation {
     }
 
     private var machines: [MachineName: Machine] = [:]
+    /// The names of the checkpoints of all machines.
+    private var wholes: [CheckpointName] = []
 
     init(_ recipe: Recipe) {
         for machine in recipe.machines { machines[machine.name] = Machine(machine.disks.map(\.name)) }
@@ -69,9 +76,8 @@ struct Simulation {
 
     /// Does a step if it can be done; else changes nothing and says no.
     mutating func takes(_ action: Action) -> Bool {
-        guard let name = action.machine ?? (machines.count == 1 ? machines.keys.first : nil),
-            var machine = machines[name]
-        else { return false }
+        if action.machine == nil, machines.count > 1 { return takesTogether(action) }
+        guard let name = action.machine ?? machines.keys.first, var machine = machines[name] else { return false }
         switch action {
         case .start:
             if "rp".contains(machine.power) { return false }
@@ -122,6 +128,52 @@ struct Simulation {
             machine.disks.remove(at: index)
         }
         machines[name] = machine
+        return true
+    }
+
+    /// A step of all machines: each has its part in the checkpoint, or there is none.
+    private mutating func takesTogether(_ action: Action) -> Bool {
+        func parts(_ whole: Int) -> [MachineName: Int] { machines.compactMapValues { $0.part(of: whole) } }
+        func find(_ name: CheckpointName) -> Int? {
+            wholes.indices.last { wholes[$0] == name && parts($0).count == machines.count }
+        }
+        func isTaken(_ name: CheckpointName, but whole: Int?) -> Bool {
+            wholes.indices.contains { $0 != whole && wholes[$0] == name && !parts($0).isEmpty }
+        }
+        switch action {
+        case .checkpoint(let name, _, let replace, _):
+            if !replace, isTaken(name, but: nil) || machines.values.contains(where: { $0.find(name) != nil }) {
+                return false
+            }
+            for (key, machine) in machines {
+                let old = machine.find(name)
+                machines[key]?.hold(name, for: wholes.count)
+                if let old { machines[key]?.forget(old) }
+            }
+            wholes.append(name)
+        case .revert:
+            func grew(_ machine: Machine, from part: Int?) -> Bool {
+                part.map { machine.now == $0 || machine.isBelow($0, machine.now) } ?? false
+            }
+            let target = wholes.indices.last { whole in
+                machines.values.allSatisfy { grew($0, from: $0.part(of: whole)) }
+            }
+            guard let target else { return false }
+            for (key, part) in parts(target) { machines[key]?.take(part) }
+        case .apply(let name, _):
+            guard let target = find(name) else { return false }
+            for (key, part) in parts(target) { machines[key]?.take(part) }
+        case .deleteCheckpoint(let name, _, let scope):
+            guard scope == .checkpoint, let target = find(name) else { return false }
+            for (key, part) in parts(target) { machines[key]?.forget(part) }
+        case .renameCheckpoint(let name, _, let new):
+            guard let target = find(name), !isTaken(new, but: target) else { return false }
+            let followers = parts(target).filter { machines[$0.key]?.moments[$0.value]?.name == name }
+            if new != name, followers.keys.contains(where: { machines[$0]?.find(new) != nil }) { return false }
+            for (key, part) in followers { machines[key]?.moments[part]?.name = new }
+            wholes[target] = new
+        default: return false
+        }
         return true
     }
 }

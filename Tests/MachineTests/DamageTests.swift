@@ -52,6 +52,8 @@ import Testing
         // Its disk is a differencing one.
         let id = try await host.checkpoint(CheckpointRequest(name: "second")).id
         _ = try await host.output(of: "echo after > /tmp/word; sync")
+        // Their digests are recorded beside the guest.
+        try await host.mergeDisks()
         // What restores take for granted once it is there.
         _ = try await host.apply(id)
         _ = try await host.output(of: "echo after > /tmp/word; sync")

@@ -16,6 +16,12 @@ import VirtualDisk
 ///
 /// What exists, what is in the trash and what the machine is are together as before or as after, byte for byte.
 @Suite(.serialized, .enabled(if: Tool("strace").isInstalled, "strace is not installed")) struct TrashCrashTests {
+    static let isLong = ProcessInfo.processInfo.environment["FERMATA_TEST_ALL"] != nil
+    static let calls = [
+        "write", "pwrite64", "pwritev", "unlink", "unlinkat", "rename", "renameat", "renameat2", "fsync", "fdatasync",
+        "ftruncate", "fallocate", "mkdir", "rmdir", "link", "utimensat",
+    ].joined(separator: ",")
+    static let faults = ["signal=KILL", "error=ENOSPC", "error=EIO"]
     static let operations = ["delete=inner", "subtree=inner", "untrash=gone", "collect", "apply=inner"]
 
     /// What the disks hold; a discarded now has the name `now`.
@@ -123,7 +129,7 @@ import VirtualDisk
         }
         func trace(_ options: [String]) async throws -> (code: Int32?, calls: [String]) {
             let result = try await Tool("strace").run(
-                ["-f", "-o", log.string, "-e", "trace=\(ForgettingCrashTests.calls)"] + options + words)
+                ["-f", "-o", log.string, "-e", "trace=\(Self.calls)"] + options + words)
             let text = String(decoding: FileManager.default.contents(atPath: log.string) ?? Data(), as: UTF8.self)
             return (result.code, text.components(separatedBy: "\n"))
         }
@@ -134,9 +140,9 @@ import VirtualDisk
             return try await reopened(operation)
         }
         #expect(after != before)
-        let points = try await copied { ForgettingCrashTests.points(in: try await trace([]).calls) }
-        var rounds = ForgettingCrashTests.faults.flatMap { fault in points.map { (fault, $0) } }
-        if !ForgettingCrashTests.isLong { rounds = Array(rounds.shuffled(using: &random).prefix(8)) }
+        let points = try await copied { Self.points(in: try await trace([]).calls) }
+        var rounds = Self.faults.flatMap { fault in points.map { (fault, $0) } }
+        if !Self.isLong { rounds = Array(rounds.shuffled(using: &random).prefix(8)) }
         for point in Self.faultPoints(of: operation) {
             try await copied {
                 let result = try await Tool("env").run(["FERMATA_FAULT_POINT=\(point)"] + words)
@@ -160,6 +166,22 @@ import VirtualDisk
             }
         }
         #expect(reached > rounds.count / 2)
-        print("\(operation), with a trash: \(reached) points of \(points.count * ForgettingCrashTests.faults.count)")
+        print("\(operation), with a trash: \(reached) points of \(points.count * Self.faults.count)")
+    }
+
+    /// Every call of a trace, with its number among those of its kind and thread, as strace counts.
+    static func points(in trace: [String]) -> [(call: String, number: Int)] {
+        var counts: [String: [Substring: Int]] = [:]
+        for line in trace {
+            let words = line.split(separator: " ", maxSplits: 1)
+            // The numbers of processes are padded.
+            guard let call = words.dropFirst().first?.drop(while: { $0 == " " }), let end = call.firstIndex(of: "("),
+                !call.hasPrefix("<")
+            else { continue }
+            counts[String(call[..<end]), default: [:]][words[0], default: 0] += 1
+        }
+        return counts.sorted { $0.key < $1.key }.flatMap { call, threads in
+            (1...(threads.values.max() ?? 1)).map { (call, $0) }
+        }
     }
 }

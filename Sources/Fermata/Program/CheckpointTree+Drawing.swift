@@ -41,7 +41,14 @@ extension CheckpointTree.Checkpoint {
     }
 
     /// When it was made, in UTC to the second.
-    package var timeForPeople: String {
-        String(timeText.prefix(19)).replacing("T", with: " ")
-    }
+    package var timeForPeople: String { timeText.timeForPeople }
+}
+
+extension LabCheckpoint {
+    /// When it was made, in UTC to the second.
+    package var timeForPeople: String { timeText.timeForPeople }
+}
+
+extension String {
+    fileprivate var timeForPeople: String { String(prefix(19)).replacing("T", with: " ") }
 }

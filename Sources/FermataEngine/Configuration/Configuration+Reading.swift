@@ -3,6 +3,7 @@
 
 import FermataModel
 import SystemPackage
+import VirtualDisk
 
 extension Configuration {
     /// No configuration is larger.
@@ -95,6 +96,18 @@ extension Configuration {
         owner = own?["owner"].map {
             RecipeOwnership(recipe: $0.text("recipe") ?? "", definition: $0.text("definition") ?? "")
         }
+        digests = try own?["digests"].map { element throws(ValueError) in
+            var digests: [ContentDigest] = []
+            for index in disks.indices {
+                let text = element.text("disk\(index)") ?? ""
+                guard let digest = ContentDigest(text) else {
+                    throw ValueError(
+                        "fermata/digests/disk\(index): expected 64 hexadecimal digits, found '\(text)'")
+                }
+                digests.append(digest)
+            }
+            return digests
+        }
         saved = try own?["saved"].map { element throws(ValueError) in
             if let moment = element.text("moment") {
                 return .own(moment: try Configuration.identity(moment, "fermata/saved/moment"))
@@ -113,7 +126,10 @@ extension Configuration {
                 }, isOrigin: element.text("origin") == "True",
                 supersedes: try element.text("supersedes").map { text throws(ValueError) in
                     try Configuration.identity(text, "fermata/checkpoint/supersedes")
-                })
+                },
+                labCheckpoint: try element.text("lab_checkpoint").map { text throws(ValueError) in
+                    try Configuration.identity(text, "fermata/checkpoint/lab_checkpoint")
+                }, hasOwnName: element.text("own_name") == "True")
         }
     }
 

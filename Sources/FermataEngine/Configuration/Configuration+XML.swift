@@ -4,6 +4,7 @@
 import FermataModel
 import Foundation
 import FoundationXML
+import VirtualDisk
 
 /// The file's layout, that of Hyper-V:
 /// ```
@@ -37,9 +38,7 @@ extension Configuration {
         }
         addControllers(to: root)
         root.group("fermata") { addOwnElements(to: $0) }
-        // No XMLDocument: Foundation's frees its elements after it, and they then read what is free already.
-        let text = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + root.xmlString(options: .nodePrettyPrint) + "\n"
-        return Array(text.utf8)
+        return root.documentBytes
     }
 
     private func addControllers(to root: XMLElement) {
@@ -99,6 +98,11 @@ extension Configuration {
                 $0.leaf("definition", "string", owner.definition)
             }
         }
+        if let digests, !digests.isEmpty {
+            element.group("digests") {
+                for (index, digest) in digests.enumerated() { $0.leaf("disk\(index)", "string", digest.description) }
+            }
+        }
         if let saved {
             element.group("saved") {
                 switch saved {
@@ -115,6 +119,10 @@ extension Configuration {
                 if let moment = checkpoint.moment { $0.leaf("moment", "string", moment.description) }
                 $0.leaf("origin", "bool", checkpoint.isOrigin ? "True" : "False")
                 if let supersedes = checkpoint.supersedes { $0.leaf("supersedes", "string", supersedes.description) }
+                if let id = checkpoint.labCheckpoint {
+                    $0.leaf("lab_checkpoint", "string", id.description)
+                    if checkpoint.hasOwnName { $0.leaf("own_name", "bool", "True") }
+                }
             }
         }
     }
@@ -130,19 +138,5 @@ extension Configuration {
         guard let data = Data(base64Encoded: fileTime), data.count == 8 else { return nil }
         let ticks = data.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return Int64(ticks / 10_000) - 11_644_473_600_000
-    }
-}
-
-extension XMLElement {
-    fileprivate func leaf(_ name: String, _ type: String, _ value: String) {
-        let element = XMLElement(name: name, stringValue: value)
-        element.setAttributesWith(["type": type])
-        addChild(element)
-    }
-
-    fileprivate func group(_ name: String, _ fill: (XMLElement) -> Void) {
-        let element = XMLElement(name: name)
-        fill(element)
-        addChild(element)
     }
 }

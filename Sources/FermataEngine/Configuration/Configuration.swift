@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FermataModel
+public import VirtualDisk
 
 /// The configuration of a machine: as it is now, or as it was at a checkpoint.
 ///
@@ -36,6 +37,9 @@ public struct Configuration: Hashable, Sendable {
     public var owner: RecipeOwnership?
     /// What a checkpoint's file says of the checkpoint; nil in a machine's own file.
     public var checkpoint: Checkpoint?
+    /// What each of a checkpoint's disks read as, in their order; nil while that is not worked out, and in a machine's
+    /// own file unless it was exported.
+    public var digests: [ContentDigest]?
     /// Where the memory of a saved machine lies; nil when it is not saved, and in a checkpoint's file.
     public var saved: SavedMemory?
 
@@ -125,17 +129,23 @@ public struct Configuration: Hashable, Sendable {
         public var isOrigin: Bool
         /// The checkpoint that this one replaces, and that stops existing as this one begins to.
         public var supersedes: GUID?
+        /// The checkpoint of several machines to which it belongs, and only with which it exists.
+        public var labCheckpoint: GUID?
+        /// Whether its name is its own, and not that of the lab's checkpoint.
+        public var hasOwnName: Bool
 
         /// Makes a description.
         public init(
             kind: CheckpointTree.Checkpoint.Kind, state: MachineState, moment: GUID? = nil, isOrigin: Bool = false,
-            supersedes: GUID? = nil
+            supersedes: GUID? = nil, labCheckpoint: GUID? = nil, hasOwnName: Bool = false
         ) {
             self.kind = kind
             self.state = state
             self.moment = moment
             self.isOrigin = isOrigin
             self.supersedes = supersedes
+            self.labCheckpoint = labCheckpoint
+            self.hasOwnName = labCheckpoint != nil && hasOwnName
         }
 
         /// Whether memory and devices belong to it.

@@ -35,6 +35,7 @@ extension Examination {
                     "leftover", lab.path.appending(name), "an operation that was cut off left this", fix: leftovers))
         }
         examineTrash()
+        examineLabCheckpoints()
         let isWhole = !findings.contains { Self.hidesConfigurations.contains($0.code) }
         examineBoot(isWhole)
         guard isWhole else { return }

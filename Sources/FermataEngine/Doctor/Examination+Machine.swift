@@ -35,6 +35,7 @@ extension Examination {
         examineMemory(of: folder, now, checkpoints)
         examineTrash(of: folder)
         // A host that works in the folder has such things for a moment.
+        if !folder.isInUse { examineParts(of: folder, id, checkpoints) }
         if !folder.isInUse { examineLeftovers(of: folder, id, now, checkpoints) }
         if FileSystem.exists(folder.differencingDisks(of: id)) { examineMode(folder.differencingDisks(of: id)) }
     }
@@ -109,6 +110,12 @@ extension Examination {
             }
         }
         let trashed = Set((try? folder.lab.trashedFiles(of: id)) ?? [])
+        for name in entries(folder.path) where MachineFolder.disk(markedAs: name) != nil {
+            add(
+                Finding(
+                    "leftover", folder.path.appending(name), "an operation on a disk was cut off and left this",
+                    fix: fix))
+        }
         for name in entries(folder.snapshots) {
             guard let found = GUID(name), found != id, checkpoints[found] == nil, !trashed.contains(found),
                 !FileSystem.exists(folder.checkpoint(found))

@@ -25,19 +25,22 @@ extension MachineHost {
             try host.apply(change, to: &now)
             try host.detach(change.detach, from: &now)
             var made: [FilePath] = []
+            var isMarked = false
             do {
                 if let boot = try host.boot(change, of: now) { now.boot = boot }
                 try host.attach(change.attach, to: &now, making: &made)
                 guard now != host.record.now else { return }
+                if change.discardsDetached { isMarked = try host.mark(detached) }
                 try host.commitNow(now, fault: .configurationCommit)
             } catch {
                 host.removeUnlessNamed(made)
+                if !made.isEmpty || isMarked { host.settleMarks() }
                 throw error as? EngineError
                     ?? EngineError(.system, "machine '\(host.folder.name)': \(error)", underlying: error)
             }
             // What cannot be removed now is removed when the machine is next opened.
             if !change.detach.isEmpty { try? Recovery(of: host.folder).removeUnneededDisks() }
-            if change.discardsDetached { host.removeMade(detached) }
+            if !made.isEmpty || isMarked { host.settleMarks() }
         }
     }
 
@@ -120,9 +123,12 @@ extension MachineHost {
             switch disk.content {
             case .empty(let size, let format):
                 path = newBase(disk.name, format.rawValue, isFirst: now.disks.isEmpty)
-                made.append(path)
+                let mark = folder.mark(of: path)
+                made.append(mark)
                 try (format == .vhd ? DiskFormat.vhd : .vhdx)
-                    .create(at: path, size: size.bytes, permissions: .ownerReadWrite)
+                    .create(at: mark, size: size.bytes, permissions: .ownerReadWrite)
+                try FileSystem.link(mark, as: path)
+                made.append(path)
             case .file(let name): path = try unusedFile(name, by: now)
             }
             now.disks.append(Configuration.Disk(name: disk.name, path: path.string))

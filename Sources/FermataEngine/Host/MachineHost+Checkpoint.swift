@@ -22,6 +22,8 @@ public struct CheckpointRequest: Hashable, Sendable {
     public var isOrigin: Bool
     /// How much of the machine it is to hold; an origin is disk-only.
     public var kind: CheckpointTree.Checkpoint.Kind
+    /// The checkpoint of several machines to which it is to belong.
+    public var labCheckpoint: GUID?
 
     /// Makes a request.
     public init(
@@ -62,29 +64,45 @@ extension MachineHost {
     ///
     /// A disk-only checkpoint leaves out memory and devices: its disks are what a power cut at that moment leaves.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
-        guard request.replaces else { return try await take(request) }
-        return try await withoutMerging { host in try await host.take(request) }
+        try await checkpoint(request, as: .random(), with: nil)
     }
 
-    private func take(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
+    /// The same as a part of a checkpoint of several machines, if it is one.
+    func checkpoint(
+        _ request: CheckpointRequest, as id: GUID, with others: Rendezvous?
+    ) async throws -> CheckpointOutcome {
+        guard request.replaces else {
+            defer { mergeSoon() }
+            return try await take(request, as: id, with: others)
+        }
+        return try await withoutMerging { host in try await host.take(request, as: id, with: others) }
+    }
+
+    private func take(
+        _ request: CheckpointRequest, as id: GUID, with others: Rendezvous?
+    ) async throws -> CheckpointOutcome {
         try await exclusively("a checkpoint") { host in
             try host.requireLock()
             let superseded = try host.superseded(by: request)
-            let id = GUID.random()
             let began = ContinuousClock.now
             var pause: Int64 = 0
             if let machine = host.running {
-                pause = try await host.checkpoint(id, request, of: machine, superseding: superseded)
-            } else if host.record.now.saved != nil, request.kind != .diskOnly {
-                try host.checkpointWhileSaved(id, request, superseding: superseded)
+                pause = try await host.checkpoint(id, request, of: machine, superseding: superseded, with: others)
             } else {
-                try host.checkpointWhileOff(id, request, superseding: superseded)
+                // A machine without a process stands at every moment.
+                for stage in [Rendezvous.Stage.prepared, .stopped, .captured] { try await others?.arrive(at: stage) }
+                if host.record.now.saved != nil, request.kind != .diskOnly {
+                    try await host.checkpointWhileSaved(id, request, superseding: superseded, with: others)
+                } else {
+                    try await host.checkpointWhileOff(id, request, superseding: superseded, with: others)
+                }
             }
             let outcome = CheckpointOutcome(
                 id: id, name: request.name, pauseMicroseconds: pause,
                 durableMilliseconds: host.running == nil ? 0 : Int64((ContinuousClock.now - began) / .milliseconds(1)))
             host.eventSource.tell(.checkpointed(request.name, id))
             if let superseded { try host.remove([superseded], toTrash: nil) }
+            if host.running == nil { host.recordDigests() }
             return outcome
         }
     }
@@ -119,13 +137,13 @@ extension MachineHost {
 
     /// A checkpoint of a machine without a process; one that is saved stays so, and keeps its memory to itself.
     private func checkpointWhileOff(
-        _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?
-    ) throws(EngineError) {
+        _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?, with others: Rendezvous?
+    ) async throws(EngineError) {
         var before = record.now
         before.saved = nil
         try DiskFiles.settle(before, in: folder)
         try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
-        try commit(id, request, before, state: .off, superseding: superseded)
+        try await commit(id, request, before, state: .off, superseding: superseded, with: others)
     }
 
     /// Before the pause: now grows from the checkpoint to be, and its disks are empty children.
@@ -146,30 +164,38 @@ extension MachineHost {
 
     /// Removes new children of an operation that failed, if the machine's file certainly does not name them.
     func removeUnlessNamed(_ children: [Configuration.Disk]) {
-        let now = try? Configuration(reading: folder.configuration(of: record.id))
-        guard let now, Set(now.disks).isDisjoint(with: children) else { return }
+        guard let now = try? folder.now(of: record.id), Set(now.disks).isDisjoint(with: children) else { return }
         DiskFiles.remove(children)
     }
 
-    /// The checkpoint's commit: its configuration appears under its name.
+    /// The checkpoint's commit: its configuration appears under its name; with others, once the lab's checkpoint does.
     func commit(
         _ id: GUID, _ request: CheckpointRequest, _ configuration: Configuration, state: MachineState,
-        moment: GUID? = nil, superseding superseded: GUID?
-    ) throws(EngineError) {
+        moment: GUID? = nil, superseding superseded: GUID?, with others: Rendezvous?
+    ) async throws(EngineError) {
         var configuration = configuration
         configuration.name = request.name.description
         configuration.notes = request.notes.flatMap { $0.isEmpty ? nil : $0 }
         configuration.owner = request.owner
         configuration.created = Int64(Date().timeIntervalSince1970 * 1000)
         configuration.checkpoint = Configuration.Checkpoint(
-            kind: request.kind, state: state, moment: moment, isOrigin: request.isOrigin, supersedes: superseded)
+            kind: request.kind, state: state, moment: moment, isOrigin: request.isOrigin, supersedes: superseded,
+            labCheckpoint: request.labCheckpoint)
         try FileSystem.create(folder.memoryFolder(id))
         do throws(EngineError) {
             try FileSystem.commit(configuration.file(), to: folder.checkpoint(id), fault: .checkpointCommit)
         } catch {
+            if others != nil { try? folder.removeCheckpoint(id) }
             // As with now: the checkpoint may exist, though not durably for sure.
             if FileSystem.exists(folder.checkpoint(id)) { record = record.committed(id, configuration) }
             throw error
+        }
+        if let others, let lab = request.labCheckpoint.map(folder.lab.labCheckpoint),
+            await !others.decision({ FileSystem.exists(lab) })
+        {
+            try folder.removeCheckpoint(id)
+            isMergeWanted = running != nil
+            throw Rendezvous.givenUp
         }
         record = record.committed(id, configuration)
     }
@@ -181,7 +207,7 @@ extension MachineHost {
             try FileSystem.commit(now.file(), to: file, fault: fault)
         } catch {
             // A rename may have happened though its folder could not be made durable: the file says which.
-            if let found = try? Configuration(reading: file) { record = record.committed(found) }
+            if let found = try? folder.now(of: now.machine) { record = record.committed(found) }
             throw error
         }
         // Nothing is read back: what is wrong with another file must not undo what has happened.
@@ -192,7 +218,8 @@ extension MachineHost {
     ///
     /// - Returns: the pause in microseconds; 0 for a paused machine.
     private func checkpoint(
-        _ id: GUID, _ request: CheckpointRequest, of machine: RunningMachine, superseding superseded: GUID?
+        _ id: GUID, _ request: CheckpointRequest, of machine: RunningMachine, superseding superseded: GUID?,
+        with others: Rendezvous?
     ) async throws -> Int64 {
         let before = record.now
         let holdsMemory = request.kind != .diskOnly
@@ -202,7 +229,8 @@ extension MachineHost {
         let moment: Moment
         do {
             let extended = try zip(machine.chains, children).map { try $0.extended(byChildAt: FilePath($1.path)) }
-            moment = try await hold(machine, extended: extended, holdsMemory: holdsMemory)
+            try await others?.arrive(at: .prepared)
+            moment = try await hold(machine, extended: extended, holdsMemory: holdsMemory, with: others)
         } catch {
             // Nothing was swapped: now goes on with the disks that it had.
             try? commitNow(before, fault: .configurationCommit)
@@ -218,7 +246,7 @@ extension MachineHost {
                 try write(captured, id, to: folder.memory(ofCheckpoint: id), of: machine, disks: before.disks)
             }
             FaultPoint.memoryWritten.reach()
-            try commit(id, request, before, state: state, superseding: superseded)
+            try await commit(id, request, before, state: state, superseding: superseded, with: others)
         } catch {
             // Half a memory would keep the host's disk full; the guest goes on.
             if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(folder.memoryFolder(id)) }
@@ -229,7 +257,9 @@ extension MachineHost {
     }
 
     /// The pause: stop, device state and changed pages if they are wanted, disks swapped, continue.
-    private func hold(_ machine: RunningMachine, extended: [DiskChain], holdsMemory: Bool) async throws -> Moment {
+    private func hold(
+        _ machine: RunningMachine, extended: [DiskChain], holdsMemory: Bool, with others: Rendezvous?
+    ) async throws -> Moment {
         let process = machine.process
         if holdsMemory {
             // Memory for the pages is touched before the pause; what changes until then finds room in the reserve.
@@ -247,8 +277,10 @@ extension MachineHost {
         var isSwapped = false
         let barrier = SealBarrier()
         do {
+            let stopped = try await stand(machine)
+            try await others?.arrive(at: .stopped)
             let captured = holdsMemory ? try await capture(machine) : nil
-            let stopped = if let captured { captured.stopped } else { try await stand(machine) }
+            try await others?.arrive(at: .captured)
             for (index, disk) in process.disks.enumerated()
             where isWaitedFor.contains(index) || disk.heldFlushes > ownFlushes {
                 // One of these was the guest's, and it was told that its writes are durable.
@@ -279,18 +311,16 @@ extension MachineHost {
         }
     }
 
-    private func stand(_ machine: RunningMachine) async throws -> HypervisorTime {
+    /// Holds a machine, if it does not stand already.
+    func stand(_ machine: RunningMachine) async throws -> HypervisorTime {
         let stopped = try await machine.process.stop()
         FaultPoint.stopped.reach()
         return stopped
     }
 
-    /// Holds a machine, if it does not stand already, and takes out of it all but its disks.
-    ///
-    /// Its pages are in the buffer then, and it stands.
+    /// Takes out of a machine that stands all but its disks; its pages are in the buffer then.
     func capture(_ machine: RunningMachine) async throws -> Captured {
         let process = machine.process
-        let stopped = try await stand(machine)
         repeat {
             process.console.receivePending(console.append)
             process.agent.receivePending(machine.session.receive)
@@ -301,7 +331,7 @@ extension MachineHost {
         let changed = try process.changedPages()
         try pages.reserve(changed.byteCount)
         try unsafe process.readMemory(changed, into: pages.bytes(changed.byteCount))
-        return Captured(devices: devices, changed: changed, console: console.unmatched, stopped: stopped)
+        return Captured(devices: devices, changed: changed, console: console.unmatched)
     }
 
     /// Lets a held machine go on with the disks that it has, or stand if it stood: first, what it was told is durable
@@ -350,7 +380,6 @@ struct Captured: Sendable {
     var devices: [UInt8]
     var changed: [PageRun]
     var console: [UInt8]
-    var stopped: HypervisorTime
 }
 
 /// A machine's moment that a checkpoint is made of.

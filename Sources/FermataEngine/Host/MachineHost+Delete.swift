@@ -39,17 +39,14 @@ extension MachineHost {
             throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
         }
         if let name {
-            if let problem = name.problem {
-                throw EngineError(.wrongState, "the checkpoint name '\(name)' \(problem)")
-            }
-            guard !record.tree.listed.checkpoints.contains(where: { $0.name == name && $0.id != id }) else {
-                throw EngineError(
-                    .exists, "machine '\(folder.name)' has a checkpoint '\(name)' already; choose another name")
-            }
+            try requireFree(name, for: id)
             configuration.name = name.description
+            let isMember = configuration.checkpoint?.labCheckpoint != nil
+            configuration.checkpoint?.hasOwnName = isMember
         }
         if let notes { configuration.notes = notes.isEmpty ? nil : notes }
-        guard configuration != record.checkpoints[id] else { return }
+        guard configuration.name != record.checkpoints[id]?.name || configuration.notes != record.checkpoints[id]?.notes
+        else { return }
         let file = folder.checkpoint(id)
         do throws(EngineError) {
             try FileSystem.commit(configuration.file(), to: file)
@@ -61,38 +58,62 @@ extension MachineHost {
         record = record.committed(id, configuration)
     }
 
+    /// Refuses a name that no checkpoint can have, or that another one has.
+    func requireFree(_ name: CheckpointName, for id: GUID) throws(EngineError) {
+        if let problem = name.problem {
+            throw EngineError(.wrongState, "the checkpoint name '\(name)' \(problem)")
+        }
+        guard !record.tree.listed.checkpoints.contains(where: { $0.name == name && $0.id != id }) else {
+            throw EngineError(
+                .exists, "machine '\(folder.name)' has a checkpoint '\(name)' already; choose another name")
+        }
+    }
+
     /// Forgets checkpoints.
     ///
     /// - Parameter budget: what the trash may hold, to which they go; nil when they are gone for good.
     func remove(_ checkpoints: Set<GUID>, toTrash budget: TrashBudget?) throws(EngineError) {
         guard !checkpoints.isEmpty else { return }
         try takeOverMemory(of: checkpoints)
-        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
+        var isMarked = false
+        if budget == nil { isMarked = try markBases(of: checkpoints) }
+        defer { if isMarked { settleMarks() } }
         try forget(checkpoints, toTrash: budget != nil)
+        clear(checkpoints, toTrash: budget)
+    }
+
+    /// Marks the disks that nothing knows any more once checkpoints are gone; ``settleMarks()`` then takes them away.
+    ///
+    /// - Returns: whether there are any.
+    func markBases(of checkpoints: Set<GUID>) throws(EngineError) -> Bool {
+        let forgotten = checkpoints.compactMap { record.checkpoints[$0] }
+        return try mark(basesKnownNoMore(of: forgotten, in: record.removed(checkpoints)))
+    }
+
+    /// Removes what checkpoints that stopped existing leave behind, unless they are in the trash.
+    func clear(_ checkpoints: Set<GUID>, toTrash budget: TrashBudget? = nil) {
         record = record.removed(checkpoints)
         for id in checkpoints { checkedImages[id] = nil }
-        let bases = basesKnownNoMore(of: forgotten)
         do throws(EngineError) {
             try Deletion.finish(in: folder, of: record.id)
             guard let budget else {
                 for id in checkpoints { try folder.removeCheckpoint(id) }
-                return try reclaim(bases)
+                return try reclaim()
             }
             // An image can be made again; the checkpoint's memory and disks stay.
             for id in checkpoints { try FlatImage.remove(of: id, in: folder.lab) }
             keep(to: budget)
         } catch {
             // The checkpoints are gone; what they leave is removed at the next open.
+            // A disk may have been merged all the same, and now be in another file.
+            if let found = try? MachineRecord(reading: folder) { record = found }
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")
         }
     }
 
     /// Removes the disks that nothing needs any more, and merges those that nothing owns, or lets them be merged.
-    ///
-    /// - Parameter bases: disks that are known no more by their names.
-    func reclaim(_ bases: [Configuration.Disk]) throws(EngineError) {
+    func reclaim() throws(EngineError) {
         try Recovery(of: folder).removeUnneededDisks()
-        removeMade(bases)
         isMergeWanted = running != nil
         if running == nil {
             try UnownedDisks(of: folder).merge()

@@ -7,7 +7,7 @@ import Foundation
 public import SystemPackage
 import VirtualDisk
 
-/// A checkpoint in a folder that needs nothing outside of it.
+/// A checkpoint, or a whole machine, in a folder that needs nothing outside of it.
 ///
 /// ```
 /// <folder>/  <Name>.vhd, …                      disks without a parent, or each disk flattened
@@ -15,17 +15,19 @@ import VirtualDisk
 ///            Virtual Machines/<VMGUID>.xml      the configuration as it was at the checkpoint
 ///            Virtual Machines/<VMGUID>/         memory and devices, if they are wanted: the machine is saved
 ///            Boot/<sha256>                      kernel and initial RAM disk
+///            Snapshots/<CP>.xml, Snapshots/<CP>/   of a whole machine, its checkpoints and their memory
 /// ```
 /// It is a machine's folder of the store's layout, which readers of Hyper-V's files know.
 extension MachineHost {
     /// Writes a checkpoint to a new folder, which appears under its name when it is whole and durable.
     ///
     /// - Parameters:
+    ///   - checkpoint: nil for the machine as it is now, which must have no power, with all its checkpoints.
     ///   - place: the folder, an absolute path outside of the lab; its parent must exist, and it must not.
     ///   - flattened: whether each disk becomes one file; else its chain is copied file by file.
     ///   - withMemory: whether memory and devices are written, too.
     public func export(
-        _ checkpoint: GUID, to place: FilePath, flattened: Bool = false, withMemory: Bool = false
+        _ checkpoint: GUID?, to place: FilePath, flattened: Bool = false, withMemory: Bool = false
     ) async throws {
         try await withoutMerging { host in
             try await host.exclusively("an export") { host in
@@ -36,15 +38,9 @@ extension MachineHost {
     }
 
     private func write(
-        _ id: GUID, to place: FilePath, _ flattened: Bool, _ withMemory: Bool
+        _ id: GUID?, to place: FilePath, _ flattened: Bool, _ withMemory: Bool
     ) throws(EngineError) {
-        guard let configuration = record.checkpoints[id] else {
-            throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
-        }
-        guard !withMemory || configuration.checkpoint?.hasMemory == true else {
-            throw EngineError(
-                .wrongState, "checkpoint '\(configuration.name)' has no memory to export; leave its memory out")
-        }
+        let configuration = try exported(id, flattened, withMemory)
         guard !FileSystem.exists(place) else {
             throw EngineError(.exists, "\(place) exists already; choose another folder")
         }
@@ -54,7 +50,11 @@ extension MachineHost {
         }
         let unfinished = place.removingLastComponent().appending(".\(name).\(GUID.random()).new")
         do {
-            try fill(unfinished, as: place, id, configuration, flattened, withMemory)
+            if let id {
+                try fill(unfinished, as: place, id, configuration, flattened, withMemory)
+            } else {
+                try fillWithTree(unfinished, as: place, withMemory)
+            }
             FaultPoint.exportCommit.before()
             try FileSystem.move(unfinished, to: place)
             FaultPoint.exportCommit.after()
@@ -62,6 +62,30 @@ extension MachineHost {
             try? FileSystem.removeAll(unfinished)
             throw error as? EngineError ?? EngineError(.system, "\(place): \(error)", underlying: error)
         }
+    }
+
+    /// The configuration that is exported, if it can be so.
+    private func exported(_ id: GUID?, _ flattened: Bool, _ withMemory: Bool) throws(EngineError) -> Configuration {
+        guard let id else {
+            guard running == nil else {
+                throw EngineError(
+                    .wrongState,
+                    "machine '\(folder.name)' is \(state); save it or turn it off first, or export a checkpoint")
+            }
+            guard !flattened else {
+                throw EngineError(
+                    .wrongState, "the disks of several checkpoints cannot be one file each; export them one by one")
+            }
+            return record.now
+        }
+        guard let configuration = record.checkpoints[id] else {
+            throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
+        }
+        guard !withMemory || configuration.checkpoint?.hasMemory == true else {
+            throw EngineError(
+                .wrongState, "checkpoint '\(configuration.name)' has no memory to export; leave its memory out")
+        }
+        return configuration
     }
 
     private func fill(
@@ -79,11 +103,12 @@ extension MachineHost {
         now.ancestors = []
         now.owner = nil
         now.checkpoint = nil
+        var copies: [FilePath: FilePath] = [:]
         for (index, layers) in try DiskFiles.layers(of: configuration, in: folder).enumerated() {
             let file =
                 flattened
                 ? try flatten(layers, disk: now.disks[index].name, isFirst: index == 0, to: unfinished)
-                : try copy(layers, to: unfinished)
+                : try copy(layers, to: unfinished, &copies)
             now.disks[index].path = place.pushing(file).string
         }
         if withMemory {
@@ -123,10 +148,17 @@ extension MachineHost {
 
     /// Copies a chain's files to where they lie in the machine's folder; what is another machine's becomes one file.
     ///
+    /// - Parameter copies: where the files are in the folder that were copied already.
     /// - Returns: the leaf's path in the folder.
-    private func copy(_ layers: [DiskLayer], to unfinished: FilePath) throws -> FilePath {
+    func copy(
+        _ layers: [DiskLayer], to unfinished: FilePath, _ copies: inout [FilePath: FilePath]
+    ) throws -> FilePath {
         var parent: FilePath?
         for (index, layer) in layers.enumerated().reversed() {
+            if let copy = copies[layer.path] {
+                parent = copy
+                continue
+            }
             var place = layer.path
             guard place.removePrefix(folder.path) else {
                 // A fork's: its parents are copied with the first disk that is the machine's own.
@@ -136,17 +168,18 @@ extension MachineHost {
                 _ = try DiskConversion.convert(
                     DiskFiles.open(layer.path, in: folder, .readOnly), to: unfinished.pushing(file), format: format)
                 try FileSystem.makePrivate(unfinished.pushing(file))
+                copies[layer.path] = file
                 parent = file
                 continue
             }
             let copy = unfinished.pushing(place)
-            // Two disks of a machine never share a file.
             try DiskFileCopy.copy(layer.path, to: copy)
             if let parent {
                 _ = try DiskReparenting.setParent(
                     of: copy, to: unfinished.pushing(parent), beneath: unfinished, ignoringIdentity: true,
                     keepsBackup: false)
             }
+            copies[layer.path] = place
             parent = place
         }
         return parent ?? FilePath()

@@ -19,10 +19,9 @@ extension MachineHost {
     ) async throws -> Int64? {
         let process = machine.process
         let chains = try DiskFiles.open(restore.now, in: folder)
-        let configuration = try FileSystem.prepare(
-            restore.now.file(), for: folder.configuration(of: restore.now.machine))
-        defer { try? FileSystem.remove(configuration) }
-        let now = try Configuration(reading: configuration)
+        let now = restore.now
+        let configuration = try prepare(now, for: restore.others)
+        defer { if record.now != now { try? FileSystem.remove(configuration) } }
         let foreseen = try process.changedPages()
         try pages.reserve(foreseen.byteCount + (16 << 20))
         try unsafe image.read(foreseen, into: pages.bytes(foreseen.byteCount))
@@ -55,14 +54,10 @@ extension MachineHost {
             machine.discardUnread()
             process.console.receivePending { _ in }
             process.agent.receivePending { _ in }
-            try FileSystem.commit(
-                configuration, to: folder.configuration(of: now.machine), fault: .restoreCommit)
-            record = record.committed(now)
+            try await commit(configuration, now, fault: .restoreCommit, with: restore.others)
         } catch {
             // A rename may have happened though its folder could not be made durable: the file says which.
-            if let found = try? Configuration(reading: folder.configuration(of: now.machine)) {
-                record = record.committed(found)
-            }
+            if let found = try? folder.now(of: now.machine) { record = record.committed(found) }
             await end(machine, because: "a restore failed half-way: \(error)", isTold: true)
             throw error
         }

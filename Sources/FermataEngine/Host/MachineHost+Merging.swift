@@ -7,7 +7,7 @@ import Logging
 import SystemPackage
 import VirtualDisk
 
-/// The merging of disks that no checkpoint needs any more, while the machine runs.
+/// The merging of disks that no checkpoint needs any more, while the machine runs; before it, the digests of checkpoints.
 ///
 /// ```
 ///   find a pair ──► prepare ──► copy ──► commit ──► find a pair ──► …
@@ -78,9 +78,10 @@ extension MachineHost {
         if merging.control.isLooking { self.merging = nil } else { await merging.task.value }
     }
 
-    /// Begins to merge what can be merged, unless it is under way or kept away.
+    /// Begins to work out digests and to merge what can be merged, unless it is under way or kept away.
     func mergeSoon() {
-        guard isMergeWanted, mergeHolds == 0, merging == nil, running != nil, lock.isHeld else { return }
+        guard isMergeWanted || !pendingDigests.isEmpty, mergeHolds == 0, merging == nil, running != nil, lock.isHeld
+        else { return }
         let control = MergeControl(rate: settings.mergeRate)
         merging = (
             control,
@@ -94,6 +95,10 @@ extension MachineHost {
     private func merge(_ control: MergeControl) async {
         var left: Set<FilePath> = []
         while !control.isCancelled {
+            // The digests of the disks as they are come before any of them is merged.
+            await recordDigests(control)
+            guard !control.isCancelled, isMergeWanted || !pendingDigests.isEmpty else { return }
+            guard isMergeWanted else { continue }
             let (unowned, known) = (UnownedDisks(of: folder), left)
             control.isLooking = true
             let found = try? await away { try unowned.next(except: known) }
@@ -101,7 +106,7 @@ extension MachineHost {
             control.isLooking = false
             guard let pair = found else {
                 isMergeWanted = false
-                return
+                continue
             }
             do {
                 if let index = pair.now {

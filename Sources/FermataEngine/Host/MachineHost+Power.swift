@@ -11,6 +11,7 @@ import VirtualDisk
 extension MachineHost {
     /// Starts the machine: from power-off, or from where it was saved.
     public func start() async throws {
+        defer { mergeSoon() }
         try await exclusively("a start") { host in
             try host.requireLock()
             guard host.running == nil else {
@@ -123,12 +124,14 @@ extension MachineHost {
 
     /// Cuts the machine's power, or discards the memory of a saved one; a machine that is off stays off.
     public func turnOff() async throws {
-        try await exclusively("turning it off") { host in
-            if let machine = host.running {
-                await host.end(machine, because: "it was turned off")
-            } else if host.record.now.saved != nil {
-                try host.requireLock()
-                try host.discardSaved()
+        try await withoutMerging { host in
+            try await host.exclusively("turning it off") { host in
+                if let machine = host.running {
+                    await host.end(machine, because: "it was turned off")
+                } else if host.record.now.saved != nil {
+                    try host.requireLock()
+                    try host.discardSaved()
+                }
             }
         }
     }

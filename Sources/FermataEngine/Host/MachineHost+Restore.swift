@@ -80,39 +80,48 @@ extension MachineHost {
     }
 
     /// Chooses the checkpoint when its turn has come: an operation before it may still be making it.
-    private func restore(
-        _ ending: RestoreEnding, _ isTrashing: Bool,
+    ///
+    /// - Parameter others: where it meets the other machines of the lab, if they are restored at the same moment.
+    func restore(
+        _ ending: RestoreEnding, _ isTrashing: Bool, with others: LabRestore? = nil,
         _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try await withoutMerging { host in
-            try await host.exclusively("a restore") { host in try await host.restoreInTurn(ending, isTrashing, choose) }
+            try await host.exclusively("a restore") { host in
+                try await host.restoreInTurn(ending, isTrashing, with: others, choose)
+            }
         }
     }
 
     private func restoreInTurn(
-        _ ending: RestoreEnding, _ isTrashing: Bool,
+        _ ending: RestoreEnding, _ isTrashing: Bool, with others: LabRestore?,
         _ choose: @Sendable (isolated MachineHost) throws(EngineError) -> GUID
     ) async throws -> RestoreOutcome {
         try requireLock()
         let id = try choose(self)
         let target = try Configuration(reading: folder.checkpoint(id))
         let began = ContinuousClock.now
-        let restore = try prepare(id, target, ending)
+        var restore = try prepare(id, target, ending)
+        restore.others = others
         FaultPoint.restoreChildrenCreated.reach()
         let old = (disks: record.now.disks, chains: running?.chains ?? [])
         var budget: TrashBudget?
         let way: RestoreOutcome.Way
         let pause: Int64?
         let kept: GUID?
+        var isMarked = false
         do {
             budget = try trashBudget(isTrashing)
             kept = try budget.map { _ throws(EngineError) in try enterNow() }
+            isMarked = try mark(old.disks)
+            try await others?.meeting.arrive(at: .prepared)
             (way, pause) = try await self.restore(restore)
         } catch {
             // Once the configuration names the new children, the restore has happened.
             removeUnlessNamed(restore.now.disks)
             if budget != nil { removeVoidEntries() }
             if record.now.disks == restore.now.disks { for chain in old.chains { try? chain.close() } }
+            if isMarked { settleMarks() }
             throw error
         }
         FaultPoint.restoreResumed.reach()
@@ -121,8 +130,8 @@ extension MachineHost {
             keep(to: budget)
         } else {
             removeDiscarded(old.disks)
-            removeMade(old.disks)
         }
+        if isMarked { settleMarks() }
         removeSavedMemory()
         eventSource.tell(.restored(id))
         tellState()
@@ -156,6 +165,7 @@ extension MachineHost {
         now.created = record.now.created
         now.owner = record.now.owner
         now.checkpoint = nil
+        now.digests = nil
         now.ancestors = [id] + target.ancestors
         now.disks = try DiskFiles.createChildren(of: target, in: folder)
         return Restore(id: id, now: now, end: end)
@@ -200,46 +210,12 @@ extension MachineHost {
     func memoryImage(
         of source: MemorySource, _ state: SavedState, _ target: Configuration
     ) throws(EngineError) -> MemoryImage {
-        let image = try MemoryImage(reading: source.files.image)
-        guard image.memory == Int(target.memory) else {
-            throw EngineError(
-                .incompatible,
-                "\(image.path): expected a memory of \(target.memory) bytes, found \(image.memory)")
-        }
-        guard image.digest.description == state.description.memoryDigest else {
-            throw EngineError(
-                .damaged,
-                "\(image.path): expected the memory with digest \(state.description.memoryDigest), found "
-                    + "\(image.digest); the two files of \(source.name) do not belong together")
-        }
-        return image
+        try record.memoryImage(of: source, state, target)
     }
 
     /// Compares a state with the configuration that is to take it.
-    ///
-    /// A disk may have grown from the one that the state knows: a checkpoint of a saved machine has the memory of then.
-    func check(
-        _ state: SavedState, of source: MemorySource, _ target: Configuration
-    ) throws(EngineError) {
-        func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
-            guard expected != found else { return }
-            throw EngineError(
-                .incompatible,
-                "\(source.files.devices): \(what): expected \(expected), found \(found); this memory belongs to "
-                    + "another moment")
-        }
-        try differs("machine", record.id.description, state.description.machine.description)
-        try differs("checkpoint", source.moment.description, state.description.checkpoint.description)
-        let disks = zip(target.disks, try DiskFiles.layers(of: target, in: folder)).map { disk, layers in
-            layers.map { SavedState.identity(of: Configuration.Disk(name: disk.name, path: $0.path.string)) }
-        }
-        let found = state.description.disks
-        if disks.count != found.count || !zip(disks, found).allSatisfy({ $0.contains($1) }) {
-            try differs(
-                "disks", disks.compactMap(\.first).joined(separator: ", "), found.joined(separator: ", "))
-        }
-        try differs("memory", "\(target.memory) bytes", "\(state.description.traits.memory) bytes")
-        try differs("processors", "\(target.processors)", "\(state.description.traits.processors)")
+    func check(_ state: SavedState, of source: MemorySource, _ target: Configuration) throws(EngineError) {
+        try record.check(state, of: source, target)
     }
 
     private func restore(_ restore: Restore) async throws -> (way: RestoreOutcome.Way, pause: Int64?) {
@@ -259,7 +235,8 @@ extension MachineHost {
                 )
             case .mapped(let image, let source):
                 try await loadIntoFreshProcess(
-                    restore.now, memory.state, image, from: source, fault: .restoreCommit, goesOn: goesOn)
+                    restore.now, memory.state, image, from: source, fault: .restoreCommit, goesOn: goesOn,
+                    with: restore.others)
                 return (.freshProcess, nil)
             }
         }
@@ -295,7 +272,7 @@ extension MachineHost {
             FaultPoint.restoreStopped.reach()
         }
         do {
-            try commitNow(restore.now, fault: .restoreCommit)
+            try await commitNow(restore.now, fault: .restoreCommit, with: restore.others)
         } catch {
             if let machine, record.now.disks == restore.now.disks {
                 await end(machine, because: "it was restored, but not durably for sure: \(error)", isTold: true)
@@ -315,7 +292,7 @@ extension MachineHost {
     ///   - fault: the point around the commit that makes it so.
     func loadIntoFreshProcess(
         _ now: Configuration, _ state: SavedState, _ image: PageFile, from source: MemorySource, fault: FaultPoint,
-        goesOn: Bool = true
+        goesOn: Bool = true, with others: LabRestore? = nil
     ) async throws {
         let chains = try DiskFiles.open(now, in: folder)
         let old = running
@@ -336,7 +313,7 @@ extension MachineHost {
             FaultPoint.restoreStopped.reach()
             try await fresh.process.loadDevices(state.devices)
             FaultPoint.restoreLoaded.reach()
-            try commitNow(now, fault: fault)
+            try await commitNow(now, fault: fault, with: others)
         } catch {
             // A commit that failed may have happened: then the machine is what every reader sees.
             guard record.now != before else {
@@ -424,4 +401,6 @@ struct Restore: Sendable {
     /// The configuration to be, its disks new children.
     let now: Configuration
     let end: End
+    /// Where it meets the other machines of the lab, if it is one of several.
+    var others: LabRestore?
 }

@@ -36,6 +36,7 @@ extension MachineHost {
         let moment = GUID.random()
         let files = folder.savedMemory(of: record.id)
         do {
+            _ = try await stand(machine)
             let captured = try await capture(machine)
             for chain in machine.chains { try chain.flush() }
             try files.remove()
@@ -90,8 +91,8 @@ extension MachineHost {
 
     /// A checkpoint of a saved machine: its memory gets a second name, and the machine stays saved.
     func checkpointWhileSaved(
-        _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?
-    ) throws(EngineError) {
+        _ id: GUID, _ request: CheckpointRequest, superseding superseded: GUID?, with others: Rendezvous?
+    ) async throws(EngineError) {
         try takeOverMemory(of: nil)
         guard let saved = record.now.saved else { return }
         let source = try record.memory(of: saved)
@@ -102,7 +103,8 @@ extension MachineHost {
             try source.files.link(to: files)
             try DiskFiles.settle(before, in: folder)
             try beginWriting(to: try DiskFiles.createChildren(of: before, in: folder), behind: id)
-            try commit(id, request, before, state: .saved, moment: source.moment, superseding: superseded)
+            try await commit(
+                id, request, before, state: .saved, moment: source.moment, superseding: superseded, with: others)
         } catch {
             // These are second names only; the machine stays saved in the first.
             if !FileSystem.exists(folder.checkpoint(id)) { try? FileSystem.removeAll(files.folder) }

@@ -57,8 +57,12 @@ extension MachineHost {
         let (trashed, file) = (folder.lab.trashed(id, of: record.id), folder.checkpoint(id))
         var configuration = entry.configuration
         configuration.name = name.description
+        // A part of a lab's checkpoint that is gone comes back as one of its own.
+        if let set = configuration.checkpoint?.labCheckpoint, !FileSystem.exists(folder.lab.labCheckpoint(set)) {
+            configuration.checkpoint?.labCheckpoint = nil
+        }
         do throws(EngineError) {
-            if name == entry.name {
+            if configuration == entry.configuration {
                 FaultPoint.untrashCommit.before()
                 try FileSystem.move(trashed, to: file)
                 FaultPoint.untrashCommit.after()
@@ -126,7 +130,8 @@ extension MachineHost {
         guard !ids.isEmpty else { return }
         let trash = try MachineTrash(uncounted: record)
         let forgotten = ids.compactMap { trash.configurations[$0] }
-        let bases = basesKnownNoMore(of: forgotten)
+        let isMarked = try mark(basesKnownNoMore(of: forgotten, in: record))
+        defer { if isMarked { settleMarks() } }
         for id in ids {
             try FileSystem.remove(folder.lab.trashed(id, of: record.id))
             FaultPoint.trashRemoved.reach()
@@ -134,7 +139,7 @@ extension MachineHost {
         try FileSystem.synchronize(folder.lab.trash(of: record.id))
         do throws(EngineError) {
             for id in ids where record.checkpoints[id] == nil { try folder.removeMemory(id) }
-            try reclaim(bases)
+            try reclaim()
         } catch {
             // They are gone; what they leave is removed at the next open.
             Logger(label: "fermata.engine").warning("machine '\(folder.name)': leftovers stay: \(error)")

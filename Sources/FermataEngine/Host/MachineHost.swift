@@ -52,6 +52,8 @@ public actor MachineHost {
     /// Whether there may be something to merge.
     var isMergeWanted = false
     var isMergingStopped = false
+    /// The checkpoints whose disks could not be read for their digests; the next host tries again.
+    var failedDigests: Set<GUID> = []
     private var turns = OperationTurns()
     private var offWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0

@@ -10,6 +10,17 @@ struct MemoryFiles: Hashable, Sendable {
     let image: FilePath
     let devices: FilePath
 
+    /// The files that are named by an identity.
+    init(in folder: FilePath, named id: GUID) {
+        self.init(folder: folder, image: folder.appending("\(id).bin"), devices: folder.appending("\(id).vsv"))
+    }
+
+    init(folder: FilePath, image: FilePath, devices: FilePath) {
+        self.folder = folder
+        self.image = image
+        self.devices = devices
+    }
+
     /// Removes the files; others that lie beside them stay.
     func remove() throws(EngineError) {
         for file in [image, devices] { try FileSystem.remove(file) }
@@ -34,9 +45,7 @@ extension MachineFolder {
 
     /// The memory of the saved machine.
     func savedMemory(of id: GUID) -> MemoryFiles {
-        MemoryFiles(
-            folder: savedFolder(of: id), image: savedFolder(of: id).appending("\(id).bin"),
-            devices: savedFolder(of: id).appending("\(id).vsv"))
+        MemoryFiles(in: savedFolder(of: id), named: id)
     }
 }
 

@@ -41,6 +41,13 @@ final class MergeControl: Sendable {
         wake.signal()
     }
 
+    /// Ends what only reads when the merge is to end.
+    @Sendable func check(_ done: UInt64, _ total: UInt64) throws(StorageError) {
+        guard !isCancelled else {
+            throw StorageError(.cancelled, name: "a look at disks", detail: "was stopped")
+        }
+    }
+
     /// Notes a piece, and waits where it came too soon.
     @Sendable func pace(_ done: UInt64, _ total: UInt64) throws(StorageError) {
         let delay = state.withLock { state -> Duration in

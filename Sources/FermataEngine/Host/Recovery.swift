@@ -12,12 +12,15 @@ import VirtualDisk
 ///   .*.new                                an unfinished file                        removed
 ///   Snapshots/<CP>.xml, superseded        its successor exists                      removed
 ///   Snapshots/<CP>/ without <CP>.xml      a checkpoint that never was               removed
+///   Snapshots/<CP>.xml of a lab's checkpoint   that does not exist                  removed
+///   .<VMGUID>.<ID>.now                    a restore of several machines             finished, or it never was
 ///   a disk that no configuration needs    a child of an operation that never was    removed
 ///   .journal/<VMGUID>.deletion            several checkpoints are deleted           finished
 ///   .trash/<VMGUID>/<CP>.xml, void        a restore that never was, or that which   removed
 ///                                         came back under another name
 ///   a disk that no checkpoint owns        one other disk alone grew from it         merged with that
 ///   a saved machine's memory files        it is not saved, or not in them           removed
+///   .NAME.made                            a disk that no configuration has, or has yet     removed if not needed
 ///   another name than the folder's        the machine was renamed                   followed
 ///   a disk whose parent has moved         the machine from which it was forked      the disk says where it is now
 ///                                         was renamed
@@ -32,6 +35,8 @@ struct Recovery {
 
     func run() throws(EngineError) {
         try removeUnfinishedFiles()
+        try folder.finishRestores(of: folder.identity())
+        try waitForLabCheckpoints()
         try followName()
         let record = try MachineRecord(reading: folder)
         try removeUnfinishedImages(record)
@@ -49,6 +54,7 @@ struct Recovery {
             return
         }
         try removeUnneededDisks(record, references)
+        try folder.settleMarks(needed: references.needed)
         followParents(references)
         try UnownedDisks(of: folder).merge(references)
     }
@@ -127,6 +133,16 @@ struct Recovery {
             }
         }
         try FileSystem.remove(Deletion.unfinished(of: folder.identity(), in: folder.lab))
+    }
+
+    /// A checkpoint of a lab's that does not exist may be about to: who makes it has the lab's lock until it is decided.
+    private func waitForLabCheckpoints() throws(EngineError) {
+        for id in try folder.checkpointFiles() {
+            guard let set = (try? Configuration(reading: folder.checkpoint(id)))?.checkpoint?.labCheckpoint,
+                !FileSystem.exists(folder.lab.labCheckpoint(set))
+            else { continue }
+            return try FolderLock(folder.lab.path, of: "the lab \(folder.lab.path)").release()
+        }
     }
 
     private func removeUnfinishedImages(_ record: MachineRecord) throws(EngineError) {

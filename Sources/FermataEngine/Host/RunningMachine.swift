@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BlockStorage
-import Dispatch
 import FermataModel
+import Foundation
 import SystemPackage
 import VirtualDisk
 
@@ -52,10 +52,11 @@ struct RunningMachine {
     func startReaders(console: Console) {
         // The channels alone: a process that nobody holds any more must end.
         let (lines, commands, session, isHeard) = (process.console, process.agent, session, isHeard)
-        DispatchQueue(label: "fermata.console").async {
+        // Threads of their own: a pool of threads that wait for many guests would have none left for work.
+        Thread.detachNewThread {
             while lines.receive({ if isHeard.isOn { console.append($0) } }) {}
         }
-        DispatchQueue(label: "fermata.agent").async {
+        Thread.detachNewThread {
             while commands.receive({ if isHeard.isOn { session.receive($0) } }) { session.waitForRoom() }
         }
     }

@@ -14,7 +14,8 @@ import VirtualDisk
 ///                          │
 ///   base ◄─ unowned ◄─ the other ◄─ its children
 ///
-///   now, if less is in it, or nothing is above   ──►  base ◄─ now               now in the unowned disk's file
+///   now, if less is in it, nothing is above,     ──►  base ◄─ now               now in the unowned disk's file
+///   or held memory knows the unowned disk
 ///   else                                         ──►  base ◄─ the other ◄─ …    the other keeps its file
 /// ```
 /// A merge changes nothing that any configuration reads. One that is cut off is finished, or begun anew, by the next.
@@ -78,10 +79,11 @@ struct UnownedDisks {
     private func merge(
         _ disk: FilePath, _ child: FilePath, _ record: MachineRecord, _ references: DiskReferences
     ) throws -> Bool {
-        let index = try index(of: child, record)
-        // The base keeps its name, and nothing is written that need not be.
-        let isBetterFolded = references.parents[disk] == nil || allocated(child) <= allocated(disk)
-        let folded = references.isLeafOfOne(child) && isBetterFolded ? index : nil
+        let index = references.isLeafOfOne(child) ? try index(of: child, record) : nil
+        // The base keeps its name, and so does a disk that held memory knows; nothing is written that need not be.
+        let isBetterFolded =
+            references.parents[disk] == nil || allocated(child) <= allocated(disk) || !isFree(disk, record)
+        let folded = isBetterFolded ? index : nil
         guard isFree(folded == nil ? disk : child, record) else { return false }
         guard let folded else {
             let merge = try ChildMerge(of: disk, into: child, beneath: folder.lab.path)

@@ -19,8 +19,18 @@ struct ImportSource {
     private(set) var memory: (state: SavedState, files: MemoryFiles)?
     /// The boot files that lie in the source, by their SHA-256.
     private(set) var bootFiles: [String: FilePath] = [:]
+    /// The machine's checkpoints, by their identities.
+    private(set) var checkpoints: [GUID: Moment] = [:]
     /// Whether it is one disk's image, which is converted.
     let isFlat: Bool
+
+    /// A checkpoint that comes with the machine.
+    struct Moment {
+        var configuration: Configuration
+        /// The files of each disk, from the leaf to the base.
+        var chains: [[FilePath]]
+        var memory: (state: SavedState, files: MemoryFiles)?
+    }
 
     /// A file with a disk: a machine with that disk alone, which starts from it.
     init(image: FilePath) throws(EngineError) {
@@ -57,23 +67,86 @@ struct ImportSource {
         }
         configuration = try Configuration(reading: file)
         configuration.checkpoint = nil
-        configuration.ancestors = []
+        // They were the checkpoint's; the machine that grows from it writes.
+        configuration.digests = nil
         configuration.owner = nil
         let all = (try? FileManager.default.subpathsOfDirectory(atPath: folder.string)) ?? []
+        chains = try findDisks(of: configuration, among: all)
+        try findCheckpoints(in: folder.appending("Snapshots"), all)
+        try findMemory(beside: file)
+        for configuration in [configuration] + checkpoints.values.map(\.configuration) {
+            for digest in [configuration.boot?.kernel, configuration.boot?.initrd].compactMap(\.self) {
+                let path = folder.appending("Boot").appending(digest)
+                if FileSystem.exists(path) { bootFiles[digest] = path }
+            }
+        }
+    }
+
+    /// The files of a configuration's disks, each with its parents, wherever they lie in the source.
+    private func findDisks(of configuration: Configuration, among all: [String]) throws(EngineError) -> [[FilePath]] {
+        var chains: [[FilePath]] = []
         for disk in configuration.disks {
             let name = disk.path.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
             let found = all.filter { $0 == name || $0.hasSuffix("/\(name)") }
             guard let path = found.first, found.count == 1, !name.isEmpty else {
                 throw EngineError(
-                    .damaged, "\(folder): disk '\(disk.name)': expected one file '\(name)', found \(found.count)")
+                    .damaged, "\(place): disk '\(disk.name)': expected one file '\(name)', found \(found.count)")
             }
-            chains.append(try open(folder.pushing(FilePath(path))).layers.map(\.path))
+            chains.append(try open(place.pushing(FilePath(path))).layers.map(\.path))
         }
-        try findMemory(beside: file)
-        for digest in [configuration.boot?.kernel, configuration.boot?.initrd].compactMap(\.self) {
-            let path = folder.appending("Boot").appending(digest)
-            if FileSystem.exists(path) { bootFiles[digest] = path }
+        return chains
+    }
+
+    /// The checkpoints that an export of a whole machine wrote; those of another program say too little.
+    private mutating func findCheckpoints(in snapshots: FilePath, _ all: [String]) throws(EngineError) {
+        guard FileSystem.exists(snapshots) else { return }
+        for name in try FileSystem.entries(of: snapshots).sorted() where name.hasSuffix(".xml") {
+            guard let id = GUID(name.dropLast(4)) else { continue }
+            let file = snapshots.appending(name)
+            var found = try Configuration(reading: file)
+            guard let checkpoint = found.checkpoint else { continue }
+            guard found.machine == configuration.machine else {
+                throw EngineError(
+                    .damaged,
+                    "\(file): properties/global_id: expected machine \(configuration.machine), found \(found.machine)")
+            }
+            if let problem = CheckpointName(found.name).problem {
+                throw EngineError(.damaged, "\(file): properties/name: the checkpoint name '\(found.name)' \(problem)")
+            }
+            found.owner = nil
+            found.saved = nil
+            found.checkpoint?.supersedes = nil
+            found.checkpoint?.labCheckpoint = nil
+            var moment = Moment(configuration: found, chains: try findDisks(of: found, among: all))
+            if checkpoint.hasMemory {
+                let files = MemoryFiles(in: snapshots.appending("\(id)"), named: id)
+                moment.memory = (try memory(in: files, of: found, at: checkpoint.moment ?? id), files)
+            }
+            checkpoints[id] = moment
         }
+        let names = checkpoints.values.filter { $0.configuration.checkpoint?.isOrigin == false }.map(
+            \.configuration.name)
+        guard Set(names).count == names.count else {
+            throw EngineError(.damaged, "\(snapshots): expected checkpoints of different names, found two of one name")
+        }
+    }
+
+    /// The state of a memory whose pages are checked, if it belongs to a configuration.
+    private func memory(
+        in files: MemoryFiles, of configuration: Configuration, at moment: GUID
+    ) throws(EngineError) -> SavedState {
+        let state = try SavedState(reading: files.devices)
+        let image = try MemoryImage(reading: files.image)
+        try image.check()
+        func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
+            guard expected != found else { return }
+            throw EngineError(.incompatible, "\(files.devices): \(what): expected \(expected), found \(found)")
+        }
+        try differs("machine", configuration.machine.description, state.description.machine.description)
+        try differs("moment", moment.description, state.description.checkpoint.description)
+        try differs("memory", "\(configuration.memory) bytes", "\(image.memory) bytes")
+        try differs("memory's digest", image.digest.description, state.description.memoryDigest)
+        return state
     }
 
     /// Opens a disk of the source with its parents, none of which lies outside of it.
@@ -87,28 +160,26 @@ struct ImportSource {
 
     private mutating func findMemory(beside file: FilePath) throws(EngineError) {
         guard case .own(let moment) = configuration.saved else {
+            if case .checkpoint(let id) = configuration.saved, checkpoints[id]?.memory != nil { return }
             configuration.saved = nil
             return
         }
         let folder = file.removingLastComponent().appending("\(configuration.machine)")
-        let files = MemoryFiles(
-            folder: folder, image: folder.appending("\(configuration.machine).bin"),
-            devices: folder.appending("\(configuration.machine).vsv"))
-        let state = try SavedState(reading: files.devices)
-        let image = try MemoryImage(reading: files.image)
-        try image.check()
-        func differs(_ what: String, _ expected: String, _ found: String) throws(EngineError) {
-            guard expected != found else { return }
-            throw EngineError(.incompatible, "\(files.devices): \(what): expected \(expected), found \(found)")
-        }
-        try differs("machine", configuration.machine.description, state.description.machine.description)
-        try differs("moment", moment.description, state.description.checkpoint.description)
-        try differs("memory", "\(configuration.memory) bytes", "\(image.memory) bytes")
-        try differs("memory's digest", image.digest.description, state.description.memoryDigest)
+        let files = MemoryFiles(in: folder, named: configuration.machine)
+        let state = try memory(in: files, of: configuration, at: moment)
+        // A saved machine's disks may have grown from those that its memory knows.
         let known = zip(configuration.disks, chains).map { disk, chain in
-            SavedState.identity(of: .init(name: disk.name, path: chain.first?.string ?? ""))
+            chain.map { SavedState.identity(of: .init(name: disk.name, path: $0.string)) }
         }
-        try differs("disks", known.joined(separator: ", "), state.description.disks.joined(separator: ", "))
+        guard known.count == state.description.disks.count,
+            zip(known, state.description.disks).allSatisfy({ $0.contains($1) })
+        else {
+            let expected = known.compactMap(\.first).joined(separator: ", ")
+            throw EngineError(
+                .incompatible,
+                "\(files.devices): disks: expected \(expected), found "
+                    + state.description.disks.joined(separator: ", "))
+        }
         memory = (state, files)
     }
 }

@@ -71,6 +71,7 @@ extension LabFolder {
         now.created = Int64(Date().timeIntervalSince1970 * 1000)
         now.owner = nil
         now.checkpoint = nil
+        now.digests = nil
         now.ancestors = []
         now.disks = []
         for disk in configuration.disks {

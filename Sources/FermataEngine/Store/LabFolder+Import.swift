@@ -64,12 +64,50 @@ extension LabFolder {
         let virtualMachines = unfinished.appending("Virtual Machines")
         let disks = unfinished.appending("Snapshots").appending("\(id)")
         for folder in [virtualMachines.appending("\(id)"), disks] { try FileSystem.create(folder) }
+        var copies: [FilePath: FilePath] = [:]
+        // Identities are unique in a lab: a copy of what is there gets new ones.
+        let taken = try machines().contains { machine in
+            source.checkpoints.keys.contains { FileSystem.exists(machine.checkpoint($0)) }
+        }
+        var identities: [GUID: GUID] = [:]
+        for checkpoint in source.checkpoints.keys { identities[checkpoint] = taken ? .random() : checkpoint }
         var now = source.configuration
         now.machine = id
         now.name = target.name.description
-        for (index, chain) in source.chains.enumerated() {
+        now.ancestors = now.ancestors.compactMap { identities[$0] }
+        try copyDisks(source.chains, of: &now, from: source, to: unfinished, disks, target, &copies)
+        for (old, moment) in source.checkpoints.sorted(by: { $0.key < $1.key }) {
+            guard let new = identities[old] else { continue }
+            var checkpoint = moment.configuration
+            checkpoint.machine = id
+            checkpoint.ancestors = checkpoint.ancestors.compactMap { identities[$0] }
+            try copyDisks(moment.chains, of: &checkpoint, from: source, to: unfinished, disks, target, &copies)
+            let files = MemoryFiles(in: unfinished.appending("Snapshots/\(new)"), named: new)
+            try FileSystem.create(files.folder)
+            if let memory = moment.memory {
+                var state = memory.state
+                state.description.machine = id
+                if checkpoint.checkpoint?.moment == nil { state.description.checkpoint = new }
+                try DiskFileCopy.copy(memory.files.image, to: files.image)
+                try FileSystem.write(state.encoded(), to: files.devices)
+                try FileSystem.synchronize(files.folder)
+            }
+            try FileSystem.commit(checkpoint.file(), to: unfinished.appending("Snapshots/\(new).xml"))
+        }
+        try finish(&now, identities, unfinished, disks, from: source, id: id)
+    }
+
+    private func copyDisks(
+        _ chains: [[FilePath]], of configuration: inout Configuration, from source: ImportSource,
+        to unfinished: FilePath, _ disks: FilePath, _ target: MachineFolder, _ copies: inout [FilePath: FilePath]
+    ) throws {
+        for (index, chain) in chains.enumerated() {
             var parent: FilePath?
             for layer in chain.reversed() {
+                if let copy = copies[layer] {
+                    parent = copy
+                    continue
+                }
                 // What has no parent lies beside the folders, as a machine's first disks do.
                 let name = try source.isFlat ? "\(target.name).vhd" : layer.lastComponent.map(\.string).orThrow(layer)
                 let copy = parent == nil ? unfinished.appending(name) : disks.appending(name)
@@ -82,29 +120,44 @@ extension LabFolder {
                 if let parent {
                     _ = try DiskReparenting.setParent(of: copy, to: parent, beneath: unfinished, keepsBackup: false)
                 }
+                copies[layer] = copy
                 parent = copy
             }
             var leaf = parent ?? FilePath()
             _ = leaf.removePrefix(unfinished)
-            now.disks[index].path = target.path.pushing(leaf).string
+            configuration.disks[index].path = target.path.pushing(leaf).string
         }
+    }
+
+    /// The memory of now, the boot files, and the configuration, durable with all that was copied.
+    private func finish(
+        _ now: inout Configuration, _ identities: [GUID: GUID], _ unfinished: FilePath, _ disks: FilePath,
+        from source: ImportSource, id: GUID
+    ) throws {
+        let virtualMachines = unfinished.appending("Virtual Machines")
         if let memory = source.memory {
             let moment = GUID.random()
             try memory.state.moved(to: id, at: moment, disks: now.disks).write(
                 beside: memory.files.image, in: virtualMachines.appending("\(id)"), of: id)
             now.saved = .own(moment: moment)
+        } else if case .checkpoint(let checkpoint) = now.saved {
+            now.saved = identities[checkpoint].map { .checkpoint($0) }
         } else {
             now.saved = nil
         }
         for (digest, file) in source.bootFiles { _ = try addBootFile(file, expecting: digest) }
-        for digest in [now.boot?.kernel, now.boot?.initrd].compactMap(\.self)
+        let all = [now] + source.checkpoints.values.map(\.configuration)
+        for digest in all.flatMap({ [$0.boot?.kernel, $0.boot?.initrd] }).compactMap(\.self)
         where !FileSystem.exists(boot.appending(digest)) {
             throw EngineError(
                 .damaged,
                 "\(source.place): expected the boot file \(digest) in its folder 'Boot', or in the lab, found none")
         }
         try FileSystem.commit(now.file(), to: virtualMachines.appending("\(id).xml"))
-        for folder in [disks, disks.removingLastComponent(), virtualMachines.appending("\(id)"), unfinished] {
+        let folders = [
+            disks, disks.removingLastComponent(), virtualMachines.appending("\(id)"), virtualMachines, unfinished,
+        ]
+        for folder in folders {
             try FileSystem.synchronize(folder)
         }
     }

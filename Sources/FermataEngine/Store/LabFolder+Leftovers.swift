@@ -10,7 +10,9 @@ import SystemPackage
 /// ```
 ///   .<Name>.<GUID>.new              a machine that never was, or one that gave way     removed
 ///   .trash/<Name>.<GUID>.removed    a machine that cannot come back                    removed
-///   .store.json.new, Boot/.*.new    an unfinished file                                 removed
+///   .store.json.new, Boot/.*.new, Lab Checkpoints/.*.new    an unfinished file         removed
+///   .journal/<ID>.restore           no machine has anything to finish of it            removed
+///   Lab Checkpoints/<ID>.xml        no machine has its checkpoint any more             removed
 ///   .cache/<CPGUID>.flat…, .<VMGUID>.console…   of a machine that is removed           removed with it
 /// ```
 extension LabFolder {
@@ -29,11 +31,13 @@ extension LabFolder {
 
     /// The same for who has the lab's lock.
     func removeLeftoversWithLock() throws(EngineError) {
-        for place in [path, boot] where FileSystem.exists(place) {
+        for place in [path, boot, labCheckpoints] where FileSystem.exists(place) {
             for name in try FileSystem.entries(of: place) where name.hasPrefix(".") && name.hasSuffix(".new") {
                 try discard(place.appending(name))
             }
         }
+        try LabRestore.removeFinished(in: self)
+        try removeEmptyLabCheckpoints()
         guard FileSystem.exists(trash) else { return }
         for name in try FileSystem.entries(of: trash) where name.hasSuffix(Self.removedSuffix) {
             try discard(trash.appending(name))

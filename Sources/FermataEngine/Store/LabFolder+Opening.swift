@@ -36,7 +36,11 @@ extension LabFolder {
             return lab
         }
         if FileSystem.exists(path) {
-            let found = try FileSystem.entries(of: path).filter { !$0.hasPrefix(".") }
+            // Who was cut off here has made folders, and nothing in them.
+            let made = [lab.boot, lab.labCheckpoints].filter { (try? FileSystem.entries(of: $0))?.isEmpty == true }
+            let found = try FileSystem.entries(of: lab.path).filter { name in
+                !name.hasPrefix(".") && !made.contains(lab.path.appending(name))
+            }
             guard found.isEmpty else {
                 throw EngineError(
                     .notALab,

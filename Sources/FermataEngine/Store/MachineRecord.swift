@@ -20,15 +20,15 @@ public struct MachineRecord: Sendable {
 
     /// Reads a machine's files; changes nothing.
     ///
-    /// A checkpoint that another one supersedes, or that is deleted with others, does not exist, though its file may
-    /// still be there.
+    /// A checkpoint that another one supersedes, that is deleted with others, or whose lab's checkpoint does not exist,
+    /// does not exist, though its file may still be there.
     public init(reading folder: MachineFolder) throws(EngineError) {
         guard FileSystem.exists(folder.virtualMachines) else {
             throw EngineError(.notFound, "there is no machine '\(folder.name)' in \(folder.lab.path)")
         }
         let identity = try folder.identity()
         let file = folder.configuration(of: identity)
-        now = try Configuration(reading: file)
+        now = try folder.now(of: identity)
         guard now.machine == identity else {
             throw EngineError(
                 .damaged,
@@ -44,6 +44,7 @@ public struct MachineRecord: Sendable {
             }
             checkpoints[id] = configuration
         }
+        LabCheckpoint.settle(&checkpoints, in: folder.lab)
         for superseded in checkpoints.values.compactMap({ $0.checkpoint?.supersedes }) {
             checkpoints[superseded] = nil
         }

@@ -22,9 +22,11 @@ enum ControlRequest: Sendable {
     case delete([GUID], toTrash: Bool)
     case restoreFromTrash(GUID, as: CheckpointName?)
     case emptyTrash(olderThan: Int?, keeping: UInt64?)
+    /// A part of what several machines do at one moment; the descriptor is where they meet.
+    case join(JointOperation, ControlDescriptor)
     case fork(GUID, as: MachineName, withMemory: Bool)
     case promote
-    case export(GUID, to: FilePath, flattened: Bool, withMemory: Bool)
+    case export(GUID?, to: FilePath, flattened: Bool, withMemory: Bool)
     case changeCheckpoint(GUID, name: CheckpointName?, notes: String?)
     case mergeDisks(rate: UInt64?)
     case stopMergingDisks
@@ -47,8 +49,8 @@ enum ControlRequest: Sendable {
         switch self {
         case .shutDown, .run, .execute, .type, .readConsole, .waitForConsole, .waitForReboot: true
         case .status, .start, .pause, .resume, .save, .turnOff, .reset, .checkpoint, .apply, .revert, .delete,
-            .restoreFromTrash, .emptyTrash, .fork, .promote, .export, .changeCheckpoint, .mergeDisks, .stopMergingDisks,
-            .change, .cancel, .subscribe:
+            .join, .restoreFromTrash, .emptyTrash, .fork, .promote, .export, .changeCheckpoint, .mergeDisks,
+            .stopMergingDisks, .change, .cancel, .subscribe:
             false
         }
     }
@@ -93,6 +95,7 @@ enum ControlRequest: Sendable {
                 [
                     "olderThan": age.map { JSON.integer($0) }, "keep": bytes.map { JSON.integer(Int(clamping: $0)) },
                 ].compactMapValues(\.self))
+        case .join(let operation, let place): message("join", operation.members, nil, [place])
         case .fork(let id, let name, let withMemory):
             message(
                 "fork",
@@ -105,9 +108,8 @@ enum ControlRequest: Sendable {
             message(
                 "export",
                 [
-                    "checkpoint": .string(id.description), "to": .string(place.string), "flattened": .bool(flattened),
-                    "memory": .bool(withMemory),
-                ])
+                    "to": .string(place.string), "flattened": .bool(flattened), "memory": .bool(withMemory),
+                ].merging(id.map { ["checkpoint": .string($0.description)] } ?? [:]) { $1 })
         case .changeCheckpoint(let id, let name, let notes):
             message(
                 "changeCheckpoint",
@@ -175,6 +177,11 @@ enum ControlRequest: Sendable {
             self = .emptyTrash(
                 olderThan: try message.integer("olderThan"),
                 keeping: try message.integer("keep").map { UInt64(clamping: $0 as Int) })
+        case "join":
+            guard let place = message.descriptors.first, message.descriptors.count == 1 else {
+                throw ControlViolation(description: "\"join\" needs one descriptor")
+            }
+            self = .join(try JointOperation(message), place)
         case "fork":
             self = .fork(
                 try message.identity("checkpoint"), as: MachineName(try message.requiredText("name")),
@@ -182,7 +189,8 @@ enum ControlRequest: Sendable {
         case "promote": self = .promote
         case "export":
             self = .export(
-                try message.identity("checkpoint"), to: FilePath(try message.requiredText("to")),
+                try message.text("checkpoint") == nil ? nil : message.identity("checkpoint"),
+                to: FilePath(try message.requiredText("to")),
                 flattened: try message.flag("flattened"), withMemory: try message.flag("memory"))
         case "changeCheckpoint":
             self = .changeCheckpoint(
@@ -207,16 +215,17 @@ enum ControlRequest: Sendable {
 }
 
 extension CheckpointRequest {
-    fileprivate var members: [String: JSON] {
+    var members: [String: JSON] {
         var members: [String: JSON] = ["name": .string(name.description), "replace": .bool(replaces)]
         members["notes"] = notes.map { .string($0) }
         if isOrigin { members["origin"] = true }
         if kind != .standard { members["kind"] = .string(kind.rawValue) }
+        members["labCheckpoint"] = labCheckpoint.map { .string($0.description) }
         members["owner"] = owner.map { ["recipe": .string($0.recipe), "definition": .string($0.definition)] }
         return members
     }
 
-    fileprivate init(_ message: ControlMessage) throws(ControlViolation) {
+    init(_ message: ControlMessage) throws(ControlViolation) {
         var owner: RecipeOwnership?
         if let object = try message.object("owner") {
             owner = RecipeOwnership(
@@ -226,6 +235,7 @@ extension CheckpointRequest {
             name: CheckpointName(try message.requiredText("name")), notes: try message.text("notes"), owner: owner,
             replaces: try message.flag("replace"), isOrigin: try message.flag("origin"),
             kind: try message.word("kind") ?? .standard)
+        if try message.text("labCheckpoint") != nil { labCheckpoint = try message.identity("labCheckpoint") }
     }
 }
 

@@ -8,10 +8,7 @@ public import SystemPackage
 /// A machine that can be acted on, wherever it is hosted: ``MachineHost`` in this process, ``RemoteMachine`` in another.
 ///
 /// Operations queue in the host, in the order in which they were asked for.
-public protocol MachineControl: Sendable {
-    /// The machine's folder, whose files can be read at any time.
-    var folder: MachineFolder { get }
-
+public protocol MachineControl: LabMember {
     /// What the machine is doing.
     var status: MachineStatus { get async throws }
 
@@ -67,8 +64,8 @@ public protocol MachineControl: Sendable {
     /// Copies what the machine's disks read from other machines, so that it needs none of theirs any more.
     func promote() async throws
 
-    /// Writes a checkpoint to a new folder that needs nothing outside of it.
-    func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws
+    /// Writes a checkpoint, or without one the machine with all of them, to a new folder that needs nothing outside of it.
+    func export(_ checkpoint: GUID?, to place: FilePath, flattened: Bool, withMemory: Bool) async throws
 
     /// Gives a checkpoint another name or other notes; what is nil stays as it is, and empty notes are none.
     func change(_ checkpoint: GUID, name: CheckpointName?, notes: String?) async throws
@@ -136,6 +133,8 @@ extension MachineControl {
         case .delete(let ids, let isTrashing): try await delete(ids, toTrash: isTrashing)
         case .restoreFromTrash(let id, let name): try await restoreFromTrash(id, as: name)
         case .emptyTrash(let age, let bytes): return try await emptyTrash(olderThan: age, keeping: bytes)
+        case .join(let operation, let place):
+            return try await join(operation, at: try place.rendezvous())
         case .fork(let id, let name, let withMemory):
             return ControlIdentity(try await fork(id, as: name, withMemory: withMemory))
         case .promote: try await promote()

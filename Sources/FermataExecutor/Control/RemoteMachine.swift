@@ -129,6 +129,11 @@ public final class RemoteMachine: MachineControl {
         try await client.ask(.emptyTrash(olderThan: age, keeping: bytes))
     }
 
+    /// Does the machine's part of what several machines do at one moment.
+    public func join(_ operation: JointOperation, at meeting: Rendezvous) async throws -> JointOutcome {
+        try await client.ask(.join(operation, ControlDescriptor(owning: meeting.duplicate().rawValue)))
+    }
+
     /// Makes a new machine of the lab that begins at a checkpoint of this one.
     public func fork(_ checkpoint: GUID, as name: MachineName, withMemory: Bool) async throws -> GUID {
         let answer: ControlIdentity = try await client.ask(.fork(checkpoint, as: name, withMemory: withMemory))
@@ -140,8 +145,9 @@ public final class RemoteMachine: MachineControl {
         try await done(.promote)
     }
 
-    /// Writes a checkpoint to a new folder that needs nothing outside of it; an absolute path, which the host makes.
-    public func export(_ checkpoint: GUID, to place: FilePath, flattened: Bool, withMemory: Bool) async throws {
+    /// Writes a checkpoint, or without one the machine with all of them, to a new folder that needs nothing outside of it;
+    /// an absolute path, which the host makes.
+    public func export(_ checkpoint: GUID?, to place: FilePath, flattened: Bool, withMemory: Bool) async throws {
         try await done(.export(checkpoint, to: place, flattened: flattened, withMemory: withMemory))
     }
 

@@ -182,7 +182,7 @@ struct ChainWalk {
     }
 
     private func open(_ location: [String], access: FileAccess) throws(DiskError) -> any ByteStore {
-        let name = location.reduce(into: FilePath(tree.name)) { $0.append($1) }.string
+        let name = tree.path(of: location)
         do throws(StorageError) { return try tree.open(location, access: access) } catch {
             var refusal = DiskError(error, path: name)
             if error.errno == .tooManySymbolicLinkLevels || error.errno == .notDirectory { refusal.code = .outsideLab }

@@ -8,14 +8,24 @@ import SystemPackage
 enum LabPath {
     /// The names that lead from the folder to the file.
     static func location(of path: FilePath, beneath folder: FilePath) throws(DiskError) -> [String] {
-        guard let last = path.lastComponent, last.kind == .regular else {
-            throw DiskError(.invalidArgument, path: path.string, "this is no file's path")
+        // Every disk of a chain comes through here, so the path is taken apart as text, if it is one.
+        let text = path.string
+        let slash = text.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let last = slash.map { String(text[text.utf8.index(after: $0)...]) } ?? text
+        guard !["", ".", ".."].contains(last) else {
+            throw DiskError(.invalidArgument, path: text, "this is no file's path")
         }
-        var parent = try reaching(path.string) { () throws(StorageError) in try path.containingFolder.resolved() }
-        guard parent.removePrefix(folder) else {
-            throw DiskError(.outsideLab, path: path.string, "the file does not lie beneath \(folder)")
+        let parent = try reaching(text) { () throws(StorageError) in
+            if text.contains("\u{FFFD}") { return try path.containingFolder.resolved().string }
+            return try FilePath.resolved(slash.map { $0 == text.startIndex ? "/" : String(text[..<$0]) } ?? ".")
         }
-        return parent.components.map(\.string) + [last.string]
+        let root = folder.string == "/" ? "" : folder.string
+        // Byte by byte: to a text, two names may be equal that are not to the system.
+        guard parent.utf8.elementsEqual(root.utf8) || parent.utf8.starts(with: "\(root)/".utf8) else {
+            throw DiskError(.outsideLab, path: text, "the file does not lie beneath \(folder)")
+        }
+        return parent.utf8.dropFirst(root.utf8.count).split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+            + [last]
     }
 
     /// Where a path that is relative to a file's folder leads; nil when it leaves the lab or is not relative.
