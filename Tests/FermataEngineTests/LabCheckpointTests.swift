@@ -246,4 +246,31 @@ struct LabCheckpointTests {
         }
         await two.letGo()
     }
+
+    @Test func `a part comes back from the trash to the whole, or alone once that is gone`() async throws {
+        let two = try await TwoMachines(trash: .standard)
+        try await two.start()
+        try await two.set("first")
+        let first = try await two.checkpoint("first")
+        try await two.set("second")
+        try await two.web.delete([first.members[1].checkpoint])
+        #expect(try two.record.missing(of: first).map(\.name) == ["web"])
+        try await two.web.restoreFromTrash(first.members[1].checkpoint, as: nil)
+        #expect(try two.record.missing(of: first).isEmpty)
+        try await two.apply(first)
+        #expect(try await two.words() == ["first", "first", "first", "first"])
+        // What each machine was is in its trash.
+        for machine in try two.record.machines { #expect(try MachineTrash(of: machine).entries.count == 1) }
+        try await two.web.delete([first.members[1].checkpoint])
+        try await two.lab.delete(first, of: two.hosts)
+        try two.lab.removeLeftovers()
+        #expect(!FileSystem.exists(two.lab.labCheckpoint(first.id)))
+        try await two.web.restoreFromTrash(first.members[1].checkpoint, as: nil)
+        try await two.reopen()
+        #expect(try two.names == [[], ["first"]])
+        #expect(try two.record.checkpoints.isEmpty)
+        _ = try await two.web.apply(first.members[1].checkpoint)
+        #expect(await two.web.state == .running)
+        await two.letGo()
+    }
 }

@@ -20,9 +20,9 @@ final class TwoMachines {
     var db: MachineHost { hosts[0] }
     var web: MachineHost { hosts[1] }
 
-    init(_ way: HostSettings.RestoreWay = .automatic) async throws {
+    init(_ way: HostSettings.RestoreWay = .automatic, trash: TrashBudget? = nil) async throws {
         folder = try TemporaryFolder()
-        lab = try LabFolder.create(folder.path.appending("lab"))
+        lab = try LabFolder.create(folder.path.appending("lab"), trash: trash)
         for name in ["db", "web"] {
             let definition = MachineDefinition(
                 name: MachineName(name), memory: .mebibytes(1), disks: [.init(name: "system", size: .mebibytes(1))])

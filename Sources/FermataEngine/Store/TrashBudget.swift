@@ -21,7 +21,7 @@ public struct TrashBudget: Hashable, Sendable, Codable {
     public static let standard: TrashBudget = TrashBudget(age: 24 * 3600, bytes: 4 << 30)
 
     /// Every look at a lab's disks follows those of all that is in the trash; of more than this, the oldest goes.
-    public static let mostEntries: Int = 256
+    public static let mostEntries: Int = 64
 
     /// Chooses those that go, of things that are in order of their age.
     ///
