@@ -115,7 +115,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
         Damage("half a lab's checkpoint", "leftover", fixable: true) {
             try $0.write("x", $0.lab.labCheckpoints.appending(".\(GUID.random()).xml.new"))
         },
-        Damage("a restore that never was", "leftover", fixable: true) {
+        Damage("a restore of several machines that never was", "leftover", fixable: true) {
             let now = try MachineRecord(reading: $0.web).now
             try FileSystem.write(now.file(), to: $0.web.restoredConfiguration(of: $0.id, by: .random()))
         },

@@ -159,4 +159,23 @@ struct LiveMergingTests {
         #expect(try record.diskFiles(of: record.now).map(\.chain.count) == [2, 2])
         await next.close()
     }
+
+    @Test func `a checkpoint that is made while disks are looked for stays what it was`() async throws {
+        try await host.start()
+        var last = try await checkpoint("v0")
+        for number in 1...30 {
+            try await write("v\(number)", at: "0:512")
+            // The look for what can be merged begins here, and finds disks between the checkpoint's two commits.
+            try await host.delete([last])
+            last = try await checkpoint(CheckpointName("v\(number)"))
+            try await write("later", at: "0:512")
+            try await host.mergeDisks()
+            let record = await host.files
+            let held = try #require(record.checkpoints[last])
+            #expect(Set(held.disks.map(\.path)).isDisjoint(with: record.now.disks.map(\.path)), "\(number)")
+            _ = try await host.apply(last)
+            #expect(try await read("0:512").hasPrefix("v\(number)"), "\(number)")
+        }
+        await host.close()
+    }
 }

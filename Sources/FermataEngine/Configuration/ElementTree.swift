@@ -32,7 +32,8 @@ struct ElementTree: Hashable, Sendable {
     ///
     /// - Throws: ``ValueError`` that says where the text stops being XML.
     init(parsing bytes: [UInt8]) throws(ValueError) {
-        guard !String(decoding: bytes, as: UTF8.self).contains("<!DOCTYPE") else {
+        // In UTF-16, too.
+        guard !String(decoding: bytes.filter { $0 != 0 }, as: UTF8.self).contains("<!DOCTYPE") else {
             throw ValueError("expected no document type declaration")
         }
         let parser = XMLParser(data: Data(bytes))

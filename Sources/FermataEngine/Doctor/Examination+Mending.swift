@@ -17,6 +17,13 @@ extension Examination {
         case .remove:
             let lock = try FolderLock(lab.path, of: "the lab \(lab.path)")
             defer { withExtendedLifetime(lock) {} }
+            // It may have become somebody's since, and a machine that is in use takes boot files in without this lock.
+            guard try Examination(of: lab.path).findings.contains(finding) else { return }
+            if finding.code == "boot-orphan", let busy = try lab.machines().first(where: \.isInUse) {
+                throw EngineError(
+                    .busy,
+                    "machine '\(busy.name)' is in use and may be about to start from it; try again when it is not")
+            }
             try FileSystem.removeAll(finding.path)
         case .makePrivate:
             guard unsafe finding.path.withPlatformString({ unsafe chmod($0, mode(of: finding.path) & 0o700) }) == 0
@@ -24,6 +31,11 @@ extension Examination {
                 throw EngineError(.system, "\(finding.path): \(Errno(rawValue: errno))")
             }
         case .repairDisk:
+            let folder = try lab.machines().first { finding.path.starts(with: $0.path) }
+            let lock = try folder.map { folder throws(EngineError) in
+                try FolderLock(folder.path, of: "machine '\(folder.name)'")
+            }
+            defer { withExtendedLifetime(lock) {} }
             do { _ = try DiskCheck.repair(finding.path, beneath: lab.path) } catch {
                 throw EngineError(.damaged, "\(error)", underlying: error)
             }

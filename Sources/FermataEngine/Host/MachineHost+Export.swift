@@ -44,7 +44,10 @@ extension MachineHost {
         guard !FileSystem.exists(place) else {
             throw EngineError(.exists, "\(place) exists already; choose another folder")
         }
-        guard let name = place.lastComponent, !place.starts(with: folder.lab.path) else {
+        let parent = place.removingLastComponent()
+        guard let name = place.lastComponent,
+            !((try? parent.resolved()) ?? parent).appending(name).starts(with: folder.lab.path)
+        else {
             throw EngineError(
                 .wrongState, "\(place) lies in the lab \(folder.lab.path); choose a folder outside of it")
         }

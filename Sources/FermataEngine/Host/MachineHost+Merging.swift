@@ -4,6 +4,7 @@
 import Dispatch
 import FermataModel
 import Logging
+import Synchronization
 import SystemPackage
 import VirtualDisk
 
@@ -30,23 +31,29 @@ extension MachineHost {
             // What is under way goes on at the new rate.
             await stopMerging()
         }
-        guard running != nil else {
-            return try await exclusively("merging disks") { host in
-                try UnownedDisks(of: host.folder).merge()
-                host.record = try MachineRecord(reading: host.folder)
-                return 0
-            }
-        }
         if isMergingStopped {
             isMergingStopped = false
             mergeHolds -= 1
         }
+        if running == nil, try await mergeWithoutPower() { return 0 }
         isMergeWanted = true
         mergeSoon()
         guard let merging else { return 0 }
         let before = merging.control.copied
         await merging.task.value
         return merging.control.copied - before
+    }
+
+    /// - Returns: false when the machine has got power meanwhile.
+    private func mergeWithoutPower() async throws -> Bool {
+        try await withoutMerging { host in
+            try await host.exclusively("merging disks") { host in
+                guard host.running == nil else { return false }
+                try UnownedDisks(of: host.folder).merge()
+                host.record = try MachineRecord(reading: host.folder)
+                return true
+            }
+        }
     }
 
     /// Ends a merge of disks under way; none begins again before ``mergeDisks(rate:)``.
@@ -93,7 +100,7 @@ extension MachineHost {
     }
 
     private func merge(_ control: MergeControl) async {
-        var left: Set<FilePath> = []
+        var left: Set<UnownedDisks.Pair> = []
         while !control.isCancelled {
             // The digests of the disks as they are come before any of them is merged.
             await recordDigests(control)
@@ -118,7 +125,7 @@ extension MachineHost {
                 guard !control.isCancelled else { return }
                 Logger(label: "fermata.engine").warning(
                     "machine '\(folder.name)': \(pair.disk) is not merged: \(error)")
-                left.insert(pair.disk)
+                left.insert(pair)
             }
         }
     }
@@ -126,12 +133,17 @@ extension MachineHost {
     /// Merges a disk into the one that grew from it, neither of which takes writes.
     private func mergeSealed(_ pair: UnownedDisks.Pair, _ control: MergeControl) async throws {
         // From here on the machine reads both through files that nothing of its own writes to.
-        try await exclusively { host in try await host.reopenChains(through: pair.disk) }
+        try await exclusively { host in
+            try control.requireGoing()
+            try host.requireStill(pair)
+            try await host.reopenChains(through: pair.disk)
+        }
         let lab = folder.lab.path
         let merge = try await away { try ChildMerge(of: pair.disk, into: pair.child, beneath: lab) }
         try await away { try merge.copy(progress: control.pace) }
         try await exclusively { host in
             try control.requireGoing()
+            try host.requireStill(pair)
             FaultPoint.mergeCopied.reach()
             _ = try merge.commit()
             FaultPoint.mergeCommitted.reach()
@@ -155,6 +167,7 @@ extension MachineHost {
     private func mergeLeaf(_ pair: UnownedDisks.Pair, _ index: Int, _ control: MergeControl) async throws {
         let merge = try await exclusively { host in
             try control.requireGoing()
+            try host.requireStill(pair)
             guard let machine = host.running, machine.chains.indices.contains(index) else {
                 throw EngineError(.wrongState, "the machine is off")
             }
@@ -176,18 +189,36 @@ extension MachineHost {
             }
             try await exclusively { host in
                 try control.requireGoing()
+                try host.requireStill(pair)
                 try await host.finish(merge, pair, index)
             }
         } catch {
             await exclusively { host in
+                // In turn, too: a merge without power may be at the same disk next.
+                defer { merge.abandon() }
                 // Unless a checkpoint or the machine's end has taken its place, the disk is as before.
                 guard let machine = host.running, machine.chains.indices.contains(index),
                     machine.chains[index] === merge.chain
                 else { return }
                 try? await machine.process.disks[index].exchange { merge.chain }
             }
-            merge.abandon()
             throw error
+        }
+    }
+
+    /// Refuses to merge disks that have got an owner since they were looked for, or another place.
+    ///
+    /// A look takes time, and a checkpoint can begin meanwhile: between its two commits no configuration names the disk
+    /// that it is to hold.
+    private func requireStill(_ pair: UnownedDisks.Pair) throws(EngineError) {
+        func names(_ configuration: Configuration, _ file: FilePath) -> Bool {
+            configuration.disks.contains { FilePath($0.path).lastComponent == file.lastComponent }
+        }
+        let isOwned = ([record.now] + record.checkpoints.values).contains { names($0, pair.disk) }
+        let now = record.now.disks.firstIndex { FilePath($0.path).lastComponent == pair.child.lastComponent }
+        let isHeld = record.checkpoints.values.contains { names($0, pair.child) }
+        guard !isOwned, now == pair.now, now == nil || !isHeld else {
+            throw EngineError(.stale, "its disks have changed since they were looked for")
         }
     }
 
@@ -206,6 +237,7 @@ extension MachineHost {
         now.disks[index].path = pair.disk.string
         let (text, file, merged) = (try now.file(), folder.configuration(of: now.machine), now)
         FaultPoint.mergeCopied.reach()
+        let isDurable = Mutex(true)
         try await machine.process.disks[index].exchange {
             try merge.finish()
             do throws(EngineError) {
@@ -213,13 +245,15 @@ extension MachineHost {
             } catch {
                 // A rename may have happened though its folder could not be made durable: the file says which.
                 guard (try? Configuration(reading: file))?.disks == merged.disks else { throw error }
+                isDurable.withLock { $0 = false }
             }
             return merge.target
         }
         record = record.committed(now)
         if running?.generation == machine.generation { running?.chains[index] = merge.target }
         FaultPoint.mergeCommitted.reach()
-        try? FileSystem.remove(pair.child)
+        // After a power cut the file that names it may be back; the next writer removes it.
+        if isDurable.withLock({ $0 }) { try? FileSystem.remove(pair.child) }
     }
 
     /// Does blocking work away from the machine's thread.

@@ -175,6 +175,7 @@ extension MachineHost {
     ///
     /// - Parameter isTold: whether the reason is worth telling of the machine's state.
     func end(_ machine: RunningMachine, because reason: String, isTold: Bool = false) async {
+        if running?.generation == machine.generation { merging?.control.cancel() }
         await machine.process.kill()
         // Whoever waits to send something meets the end.
         machine.openGates()

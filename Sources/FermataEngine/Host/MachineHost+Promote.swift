@@ -17,6 +17,10 @@ extension MachineHost {
     ///
     /// - Throws: ``EngineError/Code/wrongState`` while the machine has power.
     public func promote() async throws {
+        try await withoutMerging { host in try await host.promoteInTurn() }
+    }
+
+    private func promoteInTurn() async throws {
         try await exclusively("a promotion") { host in
             try host.requireLock()
             guard host.running == nil else {

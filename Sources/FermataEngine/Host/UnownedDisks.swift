@@ -38,15 +38,16 @@ struct UnownedDisks {
     /// A pair that can be merged while the machine runs; nil when there is none.
     ///
     /// - Parameters:
-    ///   - left: the disks that are not to be merged.
+    ///   - left: the pairs that are not to be merged.
     ///   - known: what the lab's disks are needed for, by who has found that out just now.
-    func next(except left: Set<FilePath>, _ known: DiskReferences? = nil) throws(EngineError) -> Pair? {
+    func next(except left: Set<Pair>, _ known: DiskReferences? = nil) throws(EngineError) -> Pair? {
         let record = try MachineRecord(reading: folder)
         let references: DiskReferences
         if let known { references = known } else { references = try DiskReferences(of: folder.lab) }
-        for (disk, child) in references.unowned where !left.contains(disk) && isMine(disk, child, references) {
+        for (disk, child) in references.unowned where isMine(disk, child, references) {
             let now = try index(of: child, record).flatMap { references.isLeafOfOne(child) ? $0 : nil }
-            if isFree(now == nil ? disk : child, record) { return Pair(disk: disk, child: child, now: now) }
+            let pair = Pair(disk: disk, child: child, now: now)
+            if !left.contains(pair), isFree(now == nil ? disk : child, record) { return pair }
         }
         return nil
     }

@@ -84,8 +84,20 @@ struct ImportSource {
 
     /// The files of a configuration's disks, each with its parents, wherever they lie in the source.
     private func findDisks(of configuration: Configuration, among all: [String]) throws(EngineError) -> [[FilePath]] {
+        guard configuration.disks.count <= MachineDefinition.mostDisks else {
+            throw EngineError(
+                .incompatible,
+                "\(place): expected at most \(MachineDefinition.mostDisks) disks, found \(configuration.disks.count)")
+        }
         var chains: [[FilePath]] = []
+        var names: Set<String> = []
         for disk in configuration.disks {
+            if let problem = MachineDefinition.Disk.problem(ofName: disk.name) {
+                throw EngineError(.damaged, "\(place): the disk name '\(disk.name)' \(problem)")
+            }
+            guard names.insert(disk.name).inserted else {
+                throw EngineError(.damaged, "\(place): expected disks of different names, found two '\(disk.name)'")
+            }
             let name = disk.path.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? ""
             let found = all.filter { $0 == name || $0.hasSuffix("/\(name)") }
             guard let path = found.first, found.count == 1, !name.isEmpty else {
@@ -101,7 +113,7 @@ struct ImportSource {
     private mutating func findCheckpoints(in snapshots: FilePath, _ all: [String]) throws(EngineError) {
         guard FileSystem.exists(snapshots) else { return }
         for name in try FileSystem.entries(of: snapshots).sorted() where name.hasSuffix(".xml") {
-            guard let id = GUID(name.dropLast(4)) else { continue }
+            guard let id = GUID(name.dropLast(4)), id != configuration.machine else { continue }
             let file = snapshots.appending(name)
             var found = try Configuration(reading: file)
             guard let checkpoint = found.checkpoint else { continue }

@@ -43,7 +43,11 @@ extension DiskChain {
         while sector < end {
             let run = try leaf.locate(sector, count: min(end - sector, UInt64(buffer.count / 512)))
             switch run.place {
-            case .absent: break
+            case .absent:
+                // Nothing is copied, but who wants to end it can.
+                sector += run.count
+                try progress(0)
+                continue
             case .zeros: try target.writeZeroes(sector * 512..<(sector + run.count) * 512)
             case .stored: try copy(sector, count: run.count, to: target, through: &buffer)
             }
