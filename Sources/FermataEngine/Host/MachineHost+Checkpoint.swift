@@ -64,7 +64,10 @@ extension MachineHost {
     ///
     /// A disk-only checkpoint leaves out memory and devices: its disks are what a power cut at that moment leaves.
     public func checkpoint(_ request: CheckpointRequest) async throws -> CheckpointOutcome {
-        try await checkpoint(request, as: .random(), with: nil)
+        var request = request
+        // A part of a lab's checkpoint is made with the others only.
+        request.labCheckpoint = nil
+        return try await checkpoint(request, as: .random(), with: nil)
     }
 
     /// The same as a part of a checkpoint of several machines, if it is one.
