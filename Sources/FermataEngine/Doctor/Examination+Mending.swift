@@ -18,8 +18,9 @@ extension Examination {
             let lock = try FolderLock(lab.path, of: "the lab \(lab.path)")
             defer { withExtendedLifetime(lock) {} }
             // It may have become somebody's since, and a machine that is in use takes boot files in without this lock.
-            let isInside = finding.path.starts(with: lab.path)
-            guard try !isInside || Examination(of: lab.path).findings.contains(finding) else { return }
+            if finding.path.starts(with: lab.path) {
+                guard try Examination(of: lab.path).findings.contains(finding) else { return }
+            }
             if finding.code == "boot-orphan", let busy = try lab.machines().first(where: \.isInUse) {
                 throw EngineError(
                     .busy,
