@@ -48,10 +48,13 @@ extension CommandSteps {
                     "parent  none",
                     "notes  a note",
                 ]) + disks(depth: origin)),
+            // Digests are worked out beside the guest, before anything is merged.
+            CommandStep("vm merge web"),
             CommandStep("snapshot show web cold/cool/hot").prints(
                 "fermata-checkpoint",
                 checkpoint("hot", in: "cool", hasMemory: true).merging([
                     "machine": "web", "disks": diskValues(depth: origin + 2),
+                    "digest": ["data": "<file>", "system": "<file>"],
                 ]) { $1 }),
             CommandStep("checkpoint show web hto").isWrongUse(
                 "no checkpoint 'hto' of machine 'web'; did you mean 'hot'?"),
