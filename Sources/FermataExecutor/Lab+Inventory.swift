@@ -18,9 +18,11 @@ extension Lab {
     public func inventory(for recipe: Recipe, in recipeFolder: FilePath) throws -> Inventory {
         var files: [String: Inventory.File] = [:]
         for path in recipe.inputFiles { files[path] = Self.look(at: path, in: recipeFolder) }
+        var folders: [String: Inventory.Folder] = [:]
+        for path in recipe.outputFolders { folders[path] = look(atFolderToMake: path, in: recipeFolder) }
         return Inventory(
-            machines: try machines(neededBy: Set(recipe.machines.map(\.name))), files: files, freeSpace: freeSpace,
-            labCheckpoints: labCheckpoints)
+            machines: try machines(neededBy: Set(recipe.machines.map(\.name) + recipe.forks)), files: files,
+            folders: folders, freeSpace: freeSpace, labCheckpoints: labCheckpoints)
     }
 
     /// The lab's checkpoints of several machines; none where they cannot be read.
@@ -37,13 +39,17 @@ extension Lab {
         guard FileManager.default.fileExists(atPath: folder.storeFile.string) else { return [] }
         let lab = try LabFolder.open(folder.path)
         var machines: [Inventory.Machine] = []
-        for machine in try lab.machines() {
+        let existing = try lab.machines()
+        let readers = try lab.readers(of: existing.filter { names.contains($0.name) })
+        for machine in existing {
             do {
                 let record = try MachineRecord(reading: machine)
                 machines.append(
                     Inventory.Machine(
                         name: machine.name, id: record.id, state: machine.isInUse ? .running : record.stateAtRest,
-                        owner: record.now.owner, tree: record.tree))
+                        owner: record.now.owner, tree: record.tree, allowsCheckpoints: record.now.allowsCheckpoints,
+                        forks: Set((readers[machine] ?? []).filter { $0.discarded == nil }.map(\.name)),
+                        discardedForks: Set((readers[machine] ?? []).filter { $0.discarded != nil }.map(\.name))))
             } catch {
                 if names.contains(machine.name) { throw error }
             }
@@ -81,7 +87,7 @@ extension Lab {
         }
     }
 
-    private static func reason(_ error: Errno) -> String {
+    static func reason(_ error: Errno) -> String {
         error.description.prefix(1).lowercased() + error.description.dropFirst()
     }
 

@@ -12,6 +12,9 @@ extension PlanExecutor {
     func perform(_ operation: Operation) async throws -> OperationDetail? {
         let name = operation.machine
         switch operation.kind {
+        case .deleteMachine(_, let id):
+            try check(id, isIdentityOf: lab.folder.machine(name))
+            try lab.folder.deleteMachine(name, toTrash: false)
         case .createMachine(let new):
             return .machine(try await create(new, replacing: nil))
         case .recreateMachine(let new, let old):
@@ -50,7 +53,7 @@ extension PlanExecutor {
             try await held(name).type(Array(text.utf8))
         case .checkpoint(let new):
             let request = CheckpointRequest(
-                name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing)
+                name: new.name, notes: new.notes, owner: new.owner, replaces: new.replacing, kind: new.kind.ofEngine)
             return .checkpoint(try await held(name).checkpoint(request))
         case .revert:
             return .restore(try await held(name).revert(toTrash: false))
@@ -65,6 +68,13 @@ extension PlanExecutor {
         case .renameCheckpoint(let checkpoint, _, let new):
             let host = try held(name)
             try await host.change(self.checkpoint(checkpoint, of: host), name: new, notes: nil)
+        case .exportCheckpoint(let checkpoint, _, let place, let flattened, let withMemory):
+            let host = try held(name)
+            try await host.export(
+                self.checkpoint(checkpoint, of: host), to: Lab.path(of: place, in: recipeFolder), flattened: flattened,
+                withMemory: withMemory)
+        case .fork(let new):
+            return .machine(try await fork(new))
         case .change(_, let change):
             try await held(name).change(HardwareChange(change))
         case .attach(_, let disk):
@@ -102,7 +112,7 @@ extension PlanExecutor {
         }
     }
 
-    private func checkpoint(_ name: CheckpointName, of host: MachineHost) async throws -> GUID {
+    func checkpoint(_ name: CheckpointName, of host: MachineHost) async throws -> GUID {
         let checkpoint = await host.files.tree.checkpoints.first { $0.name == name && !$0.isOrigin }
         guard let checkpoint else {
             throw RunError(.stale, "machine '\(host.folder.name)' has no checkpoint '\(name)'; plan again")
@@ -164,6 +174,7 @@ extension Operation {
 extension Operation.Kind {
     fileprivate var word: String {
         switch self {
+        case .deleteMachine: "deleteMachine"
         case .createMachine: "createMachine"
         case .recreateMachine: "recreateMachine"
         case .returnToOrigin: "returnToOrigin"
@@ -184,6 +195,8 @@ extension Operation.Kind {
         case .apply: "Apply"
         case .deleteCheckpoint: "DeleteCheckpoint"
         case .renameCheckpoint: "RenameCheckpoint"
+        case .exportCheckpoint: "ExportCheckpoint"
+        case .fork: "Fork"
         case .change: "Change"
         case .attach: "Attach"
         case .detach: "Detach"

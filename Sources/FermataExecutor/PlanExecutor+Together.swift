@@ -16,7 +16,8 @@ extension PlanExecutor {
         switch kinds.first {
         case .checkpoint(let new):
             let replaces = kinds.contains { if case .checkpoint(let new) = $0 { new.replacing } else { false } }
-            let request = CheckpointRequest(name: new.name, notes: new.notes, owner: new.owner, replaces: replaces)
+            let request = CheckpointRequest(
+                name: new.name, notes: new.notes, owner: new.owner, replaces: replaces, kind: new.kind.ofEngine)
             let (checkpoint, outcomes) = try await folder.checkpoint(request, of: members)
             return .checkpoint(
                 CheckpointOutcome(

@@ -123,7 +123,7 @@ public actor PlanExecutor {
             for operation in plan.operations {
                 switch operation.kind {
                 case .returnToOrigin(let name, _): try takeHold(of: folder.machine(name))
-                case .recreateMachine: try folder.machine(operation.machine).requireFree()
+                case .recreateMachine, .deleteMachine: try folder.machine(operation.machine).requireFree()
                 default: continue
                 }
             }

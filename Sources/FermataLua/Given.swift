@@ -41,6 +41,20 @@ struct Given {
         return try Given.list(of: table, place: place).map { try $0.text(noun) }
     }
 
+    /// One of the words of a fixed set.
+    func word<Word: RawRepresentable<String> & CaseIterable>() throws -> Word {
+        let known = Word.allCases.map(\.rawValue)
+        let quoted = known.map { "\"\($0)\"" }
+        let list = quoted.dropLast().joined(separator: ", ") + " or " + (quoted.last ?? "")
+        let text = try text(list)
+        guard let word = Word(rawValue: text) else {
+            throw WordError(
+                "\(place): expected \(list), got \"\(text.shortened(to: 60))\"\(WordError.hint(for: text, among: known))"
+            )
+        }
+        return word
+    }
+
     func boolean() throws -> Bool {
         guard let truth = value.booleanValue else { throw wrong("true or false") }
         return truth

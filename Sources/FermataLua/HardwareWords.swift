@@ -77,20 +77,6 @@ enum HardwareWords {
     }
 }
 
-extension Given {
-    /// A word out of a fixed set.
-    fileprivate func word<Word: RawRepresentable<String> & CaseIterable>() throws -> Word {
-        let names = Word.allCases.map(\.rawValue)
-        let expected = names.map { "\"\($0)\"" }.joined(separator: " or ")
-        let text = try text(expected)
-        guard let word = Word(rawValue: text) else {
-            let hint = WordError.hint(for: text, among: names)
-            throw WordError("\(place): expected \(expected), got \"\(text.shortened(to: 60))\"\(hint)")
-        }
-        return word
-    }
-}
-
 /// A part of a machine's definition as scripts hold it.
 final class Described<Value> {
     let value: Value

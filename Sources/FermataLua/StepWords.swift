@@ -31,6 +31,8 @@ enum StepWords {
             try given.options.finish()
             return .type(machine, text)
         case "WaitForConsole": return try waitForConsole(machine, call)
+        case "ExportCheckpoint": return try export(machine, call)
+        case "Fork": return try fork(machine, call)
         case "Change": return try change(machine, call)
         case "Attach": return .attach(machine, try HardwareWords.disk(call, spelled: "m:attach"))
         case "Detach":
@@ -57,8 +59,9 @@ enum StepWords {
             let name = try checkpointName(given)
             let replace = try given.options.take("replace")?.boolean() ?? false
             let notes = try given.options.take("notes")?.text("notes")
+            let kind: Action.CheckpointKind = try given.options.take("kind")?.word() ?? .standard
             try given.options.finish()
-            return .checkpoint(name, of: machine, replace: replace, notes: notes)
+            return .checkpoint(name, of: machine, replace: replace, notes: notes, kind: kind)
         case "Revert": return try plain(.revert(machine), call)
         case "Apply":
             let given = try WordCall(call, takesValue: true)
@@ -68,7 +71,7 @@ enum StepWords {
         case "DeleteCheckpoint":
             var given = try WordCall(call, takesValue: true)
             let name = try checkpointName(given)
-            let scope = try given.options.take("scope").map(deletionScope) ?? .checkpoint
+            let scope: Action.DeletionScope = try given.options.take("scope")?.word() ?? .checkpoint
             try given.options.finish()
             return .deleteCheckpoint(name, of: machine, scope)
         case "RenameCheckpoint":
@@ -83,15 +86,24 @@ enum StepWords {
         }
     }
 
-    private static func deletionScope(_ given: Given) throws -> Action.DeletionScope {
-        let known = Action.DeletionScope.allCases.map(\.rawValue)
-        let text = try given.text("\"checkpoint\", \"subtree\" or \"children\"")
-        guard let scope = Action.DeletionScope(rawValue: text) else {
-            throw WordError(
-                "\(given.place): expected \"checkpoint\", \"subtree\" or \"children\", got "
-                    + "\"\(text.shortened(to: 60))\"\(WordError.hint(for: text, among: known))")
+    private static func export(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(call, takesValue: true)
+        let name = try checkpointName(given)
+        guard let place = try given.options.take("to")?.text("a folder's path") else {
+            throw WordError("'export_checkpoint' needs the new folder: { to = \"path\" }")
         }
-        return scope
+        let flattened = try given.options.take("flattened")?.boolean() ?? false
+        let memory = try given.options.take("memory")?.boolean() ?? false
+        try given.options.finish()
+        return .exportCheckpoint(name, of: machine, to: place, flattened: flattened, memory: memory)
+    }
+
+    private static func fork(_ machine: MachineName, _ call: LuaCall) throws -> Action {
+        var given = try WordCall(call, takesValue: true)
+        let name = MachineName(try given.value.text("the new machine's name"))
+        let checkpoint = try given.options.take("from")?.text("a checkpoint's name")
+        try given.options.finish()
+        return .fork(name, of: machine, from: checkpoint.map { CheckpointName($0) })
     }
 
     private static func checkpointName(_ given: WordCall) throws -> CheckpointName {

@@ -12,9 +12,12 @@ extension Action {
             case .type(_, let text): text.utf8.count
             case .waitForConsole(_, .plain(let text), _), .waitForConsole(_, .pattern(let text), _): text.utf8.count
             case .run(_, let command, let expect, _): command.textLength + expect.textLength
-            case .checkpoint(let name, _, _, let notes): name.description.utf8.count + (notes?.utf8.count ?? 0)
+            case .checkpoint(let name, _, _, let notes, _): name.description.utf8.count + (notes?.utf8.count ?? 0)
             case .renameCheckpoint(let name, _, let new): name.description.utf8.count + new.description.utf8.count
             case .apply(let name, _), .deleteCheckpoint(let name, _, _): name.description.utf8.count
+            case .exportCheckpoint(let name, _, let place, _, _): name.description.utf8.count + place.utf8.count
+            case .fork(let name, _, let checkpoint):
+                name.description.utf8.count + (checkpoint?.description.utf8.count ?? 0)
             case .change(_, let change): (change.arguments?.utf8.count ?? 0) + (change.notes?.utf8.count ?? 0)
             case .attach(_, let disk): disk.name.utf8.count
             case .detach(_, let disk): disk.utf8.count

@@ -29,8 +29,9 @@ extension Action {
             }
             if expect != .success { members["expect"] = expect.jsonValue }
             members["within"] = .integer(within.milliseconds)
-        case .checkpoint(let name, _, let replace, let notes):
+        case .checkpoint(let name, _, let replace, let notes, let kind):
             members["checkpoint"] = .string(name.description)
+            if kind != .standard { members["kind"] = .string(kind.rawValue) }
             if replace { members["replace"] = true }
             members["notes"] = notes.map { .string($0) }
         case .apply(let name, _):
@@ -41,6 +42,14 @@ extension Action {
         case .renameCheckpoint(let name, _, let new):
             members["checkpoint"] = .string(name.description)
             members["to"] = .string(new.description)
+        case .exportCheckpoint(let name, _, let place, let flattened, let memory):
+            members["checkpoint"] = .string(name.description)
+            members["to"] = .string(place)
+            if flattened { members["flattened"] = true }
+            if memory { members["memory"] = true }
+        case .fork(let name, _, let checkpoint):
+            members["name"] = .string(name.description)
+            members["from"] = checkpoint.map { .string($0.description) }
         case .change(_, let change): members.merge(change.jsonMembers) { $1 }
         case .attach(_, let disk):
             members["disk"] = .string(disk.name)
@@ -79,11 +88,13 @@ extension Action {
         "WaitForConsole": ["pattern", "text", "within"],
         "Run": ["arguments", "expect", "shell", "within"],
         "Type": ["text"],
-        "Checkpoint": ["checkpoint", "notes", "replace"],
+        "Checkpoint": ["checkpoint", "kind", "notes", "replace"],
         "Revert": [],
         "Apply": ["checkpoint"],
         "DeleteCheckpoint": ["checkpoint", "scope"],
         "RenameCheckpoint": ["checkpoint", "to"],
+        "ExportCheckpoint": ["checkpoint", "flattened", "memory", "to"],
+        "Fork": ["from", "name"],
         "Change": ["arguments", "memory", "notes", "processors"],
         "Attach": ["disk", "format", "size"],
         "Detach": ["disk"],
@@ -111,7 +122,7 @@ extension Action {
         case "Checkpoint":
             self = .checkpoint(
                 try reader.checkpoint(), of: try reader.optionalMachine(), replace: try reader.bool("replace") ?? false,
-                notes: try reader.optionalString("notes"))
+                notes: try reader.optionalString("notes"), kind: try reader.word("kind") ?? .standard)
         case "Revert": self = .revert(try reader.optionalMachine())
         case "Apply": self = .apply(try reader.checkpoint(), of: try reader.optionalMachine())
         case "DeleteCheckpoint":
@@ -120,6 +131,14 @@ extension Action {
         case "RenameCheckpoint":
             self = .renameCheckpoint(
                 try reader.checkpoint(), of: try reader.optionalMachine(), to: CheckpointName(try reader.string("to")))
+        case "ExportCheckpoint":
+            self = .exportCheckpoint(
+                try reader.checkpoint(), of: try reader.machine(), to: try reader.string("to"),
+                flattened: try reader.bool("flattened") ?? false, memory: try reader.bool("memory") ?? false)
+        case "Fork":
+            self = .fork(
+                MachineName(try reader.string("name")), of: try reader.machine(),
+                from: try reader.optionalString("from").map { CheckpointName($0) })
         case "Change": self = .change(try reader.machine(), try Change(reader))
         case "Attach":
             _ = try reader.required("size")

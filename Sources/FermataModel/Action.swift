@@ -26,7 +26,8 @@ public enum Action: Hashable, Sendable {
     /// Types a text on the guest's console.
     case type(MachineName, String)
     /// Holds a moment of one machine, or of the whole lab.
-    case checkpoint(CheckpointName, of: MachineName?, replace: Bool, notes: String?)
+    case checkpoint(
+        CheckpointName, of: MachineName?, replace: Bool, notes: String?, kind: CheckpointKind = .standard)
     /// Makes now equal to the checkpoint from which it grew; of one machine, or of the whole lab.
     case revert(MachineName?)
     /// Makes now equal to a checkpoint; of one machine, or of the whole lab.
@@ -35,6 +36,10 @@ public enum Action: Hashable, Sendable {
     case deleteCheckpoint(CheckpointName, of: MachineName?, DeletionScope)
     /// Gives a checkpoint another name; of one machine, or of the whole lab.
     case renameCheckpoint(CheckpointName, of: MachineName?, to: CheckpointName)
+    /// Writes a checkpoint to a new folder that needs nothing outside of it.
+    case exportCheckpoint(CheckpointName, of: MachineName, to: String, flattened: Bool, memory: Bool)
+    /// Makes a new machine that begins at a checkpoint of another; at that from which its now grew unless said.
+    case fork(MachineName, of: MachineName, from: CheckpointName?)
     /// Changes the hardware of a machine that is off, or the notes of any.
     case change(MachineName, Change)
     /// Gives a machine that is off one more disk, behind those that it has.
@@ -73,6 +78,14 @@ public enum Action: Hashable, Sendable {
         case fail
         /// The machine's power is cut.
         case turnOff
+    }
+
+    /// How much of a machine a checkpoint is to hold.
+    public enum CheckpointKind: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Configuration, disks, and memory and devices if the machine is not off.
+        case standard
+        /// Configuration and disks, as a power cut at that moment leaves them.
+        case diskOnly = "disk-only"
     }
 
     /// What goes with a checkpoint that is deleted.
@@ -120,21 +133,23 @@ public enum Action: Hashable, Sendable {
         case .apply: "Apply"
         case .deleteCheckpoint: "DeleteCheckpoint"
         case .renameCheckpoint: "RenameCheckpoint"
+        case .exportCheckpoint: "ExportCheckpoint"
+        case .fork: "Fork"
         case .change: "Change"
         case .attach: "Attach"
         case .detach: "Detach"
         }
     }
 
-    /// The machine that the step names, if it names one.
+    /// The machine that the step is about, if it names one; of a fork that from which it is made.
     public var machine: MachineName? {
         switch self {
         case .start(let name), .shutDown(let name, _, _), .turnOff(let name), .pause(let name), .resume(let name),
             .save(let name), .reset(let name), .waitForReboot(let name, _), .waitForConsole(let name, _, _),
             .run(let name, _, _, _), .type(let name, _), .change(let name, _), .attach(let name, _),
-            .detach(let name, _):
+            .detach(let name, _), .exportCheckpoint(_, of: let name, _, _, _), .fork(_, of: let name, _):
             name
-        case .checkpoint(_, of: let name, _, _), .revert(let name), .apply(_, of: let name),
+        case .checkpoint(_, of: let name, _, _, _), .revert(let name), .apply(_, of: let name),
             .deleteCheckpoint(_, of: let name, _), .renameCheckpoint(_, of: let name, _):
             name
         }

@@ -118,6 +118,8 @@ public enum Vocabulary {
             subject: .machineOrLab,
             parameters: [
                 .positional("name", "its name, unique in the machine"),
+                .labelled(
+                    "kind", "standard; or disk-only: its disks as a power cut leaves them", unlessSaid: "standard"),
                 .labelled("replace", "whether it takes the place of one of that name", unlessSaid: "false"),
                 .labelled("notes", "a text to keep with it", unlessSaid: "none"),
             ],
@@ -150,6 +152,28 @@ public enum Vocabulary {
             ],
             swiftExample: "RenameCheckpoint(\"clean\", of: web, to: \"fresh\")",
             luaExample: "web:rename_checkpoint(\"clean\", { to = \"fresh\" })"),
+        Word(
+            swift: "ExportCheckpoint", lua: "export_checkpoint", group: .time,
+            summary: "Writes a checkpoint to a new folder that needs nothing outside of it.", subject: .machine,
+            parameters: [
+                .positional("name", "a checkpoint that this run has made"),
+                .labelled("to", "the new folder, outside of the lab, beside the recipe if relative", unlessSaid: nil),
+                .labelled("flattened", "whether each disk becomes one file, not a chain", unlessSaid: "false"),
+                .labelled("memory", "whether memory and devices are written, too", unlessSaid: "false"),
+            ],
+            swiftExample: "ExportCheckpoint(\"clean\", of: web, to: \"clean-web\", flattened: true)",
+            luaExample: "web:export_checkpoint(\"clean\", { to = \"clean-web\", flattened = true })"),
+        Word(
+            swift: "Fork", lua: "fork", group: .time,
+            summary: "Makes a new machine that begins at a checkpoint, running on from its memory if it has any.",
+            subject: .machine,
+            parameters: [
+                .positional("name", "the new machine's name, unique in the lab"),
+                .labelled(
+                    "from", "a checkpoint that this run has made", unlessSaid: "the one from which now grew"),
+            ],
+            swiftExample: "Fork(\"twin\", of: web, from: \"clean\")",
+            luaExample: "local twin = web:fork(\"twin\", { from = \"clean\" })"),
     ]
 
     private static let guest: [Word] = [

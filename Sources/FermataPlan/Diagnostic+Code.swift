@@ -39,6 +39,10 @@ extension Diagnostic {
         public static let wholeLab: Code = Code("wholeLab")
         /// A machine or checkpoint of that name exists, and the recipe did not make it.
         public static let notOwned: Code = Code("notOwned")
+        /// A folder that a step is to make exists already, or an earlier step makes it.
+        public static let folderExists: Code = Code("folderExists")
+        /// A machine's author forbids what the step does.
+        public static let forbidden: Code = Code("forbidden")
         /// A machine of the recipe is in use elsewhere.
         public static let inUse: Code = Code("inUse")
         /// A machine must be made again, but holds checkpoints that would be lost, or has lost its origin.

@@ -10,6 +10,8 @@ public struct Inventory: Hashable, Sendable {
     public var machines: [Machine]
     /// What was found at each of ``FermataModel/Recipe/inputFiles``, by its path as written; absent is missing.
     public var files: [String: File]
+    /// What was found at each of ``FermataModel/Recipe/outputFolders``, by its path as written; absent is nothing.
+    public var folders: [String: Folder]
     /// The space that is free where the lab lies; nil when it is not known.
     public var freeSpace: ByteSize?
     /// The lab's checkpoints of several machines.
@@ -17,10 +19,11 @@ public struct Inventory: Hashable, Sendable {
 
     /// Makes an inventory; without arguments that of a lab that does not exist yet.
     public init(
-        machines: [Machine] = [], files: [String: File] = [:], freeSpace: ByteSize? = nil,
-        labCheckpoints: [LabCheckpoint] = []
+        machines: [Machine] = [], files: [String: File] = [:], folders: [String: Folder] = [:],
+        freeSpace: ByteSize? = nil, labCheckpoints: [LabCheckpoint] = []
     ) {
         self.machines = machines
+        self.folders = folders
         self.labCheckpoints = labCheckpoints
         self.files = files
         self.freeSpace = freeSpace
@@ -38,12 +41,22 @@ public struct Inventory: Hashable, Sendable {
         public var owner: RecipeOwnership?
         /// All its checkpoints, origins included.
         public var tree: CheckpointTree
+        /// Whether its author lets checkpoints of it be made.
+        public var allowsCheckpoints: Bool
+        /// The machines that read through its disks.
+        public var forks: Set<MachineName>
+        /// The machines in the trash that do.
+        public var discardedForks: Set<MachineName>
 
         /// Makes a machine's description.
         public init(
             name: MachineName, id: GUID, state: MachineState?, owner: RecipeOwnership? = nil,
-            tree: CheckpointTree = CheckpointTree()
+            tree: CheckpointTree = CheckpointTree(), allowsCheckpoints: Bool = true, forks: Set<MachineName> = [],
+            discardedForks: Set<MachineName> = []
         ) {
+            self.allowsCheckpoints = allowsCheckpoints
+            self.forks = forks
+            self.discardedForks = discardedForks
             self.name = name
             self.id = id
             self.state = state
@@ -75,6 +88,20 @@ public struct Inventory: Hashable, Sendable {
         /// A folder, a device, a socket.
         case notAFile
         /// A file that cannot be read, and why, as the end of a sentence ("permission denied").
+        case unreadable(String)
+    }
+
+    /// What was found where a step is to make a folder.
+    public enum Folder: Hashable, Sendable {
+        /// Nothing, in a folder that exists: the absolute path without detours.
+        case free(path: String)
+        /// Something.
+        case exists
+        /// Nothing, and no folder in which it could be made.
+        case noParent
+        /// A place in the lab.
+        case inLab
+        /// Nobody could tell, and why, as the end of a sentence.
         case unreadable(String)
     }
 

@@ -7,7 +7,7 @@ public import FermataModel
 public struct MachineForecast: Hashable, Sendable {
     /// The machine.
     public var machine: MachineName
-    /// What happens to it before the first step.
+    /// What happens to it before the first step, or with the step that makes it.
     public var fate: Fate
     /// Its checkpoints now, those that will be deleted marked.
     public var before: PlannedTree
@@ -22,7 +22,7 @@ public struct MachineForecast: Hashable, Sendable {
         self.after = after
     }
 
-    /// What happens to a machine before the first step.
+    /// What happens to a machine before the first step, or with the step that makes it.
     public enum Fate: String, Hashable, Sendable {
         /// It is made.
         case create
@@ -30,5 +30,9 @@ public struct MachineForecast: Hashable, Sendable {
         case recreate
         /// It goes back to its origin.
         case returnToOrigin
+        /// A step makes it of a checkpoint of another one.
+        case fork
+        /// It is deleted, and a step makes it again.
+        case forkAgain
     }
 }

@@ -30,6 +30,8 @@ struct MachineStart {
                         machine: existing.id, origin: origin, deleting: doomed,
                         discardsSaved: existing.state == .saved))
             ]
+        case (.forkAgain, let existing?, _): kinds = [.deleteMachine(definition.name, existing.id)]
+        case (.fork, _, _): kinds = []
         case (.recreate, let existing?, _):
             kinds = [
                 .recreateMachine(new, replacing: existing.id), .createOrigin(definition.name, owner: new.owner),

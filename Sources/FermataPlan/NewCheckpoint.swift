@@ -15,13 +15,15 @@ public struct NewCheckpoint: Hashable, Sendable {
     public var notes: String?
     /// The recipe and the machine's digest that it names.
     public var owner: RecipeOwnership
-    /// Whether the machine runs then, so that the checkpoint holds memory and devices.
+    /// Whether the checkpoint holds memory and devices: the machine is not off then, and they are not left out.
     public var withMemory: Bool
+    /// How much of the machine it is to hold.
+    public var kind: Action.CheckpointKind
 
     /// Makes a description.
     public init(
         name: CheckpointName, machine: MachineName, replacing: Bool, notes: String?, owner: RecipeOwnership,
-        withMemory: Bool
+        withMemory: Bool, kind: Action.CheckpointKind = .standard
     ) {
         self.name = name
         self.machine = machine
@@ -29,5 +31,6 @@ public struct NewCheckpoint: Hashable, Sendable {
         self.notes = notes
         self.owner = owner
         self.withMemory = withMemory
+        self.kind = kind
     }
 }

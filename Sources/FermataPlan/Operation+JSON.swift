@@ -33,6 +33,8 @@ extension Operation.Phase {
 extension Operation.Kind {
     fileprivate var jsonMembers: [String: JSON] {
         switch self {
+        case .deleteMachine(let name, let id):
+            ["do": "deleteMachine", "machine": .string(name.description), "id": .string(id.description)]
         case .createMachine(let new): new.jsonMembers.merging(["do": "createMachine"]) { $1 }
         case .recreateMachine(let new, let id):
             new.jsonMembers.merging(["do": "recreateMachine", "replacing": .string(id.description)]) { $1 }
@@ -60,8 +62,8 @@ extension Operation.Kind {
             Step(.run(name, command, expect: expect, within: within)).members
         case .type(let name, let text): Step(.type(name, text)).members
         case .checkpoint(let new):
-            Step(.checkpoint(new.name, of: new.machine, replace: new.replacing, notes: new.notes)).members
-                .merging(["owner": new.owner.jsonValue, "withMemory": .bool(new.withMemory)]) { $1 }
+            Step(.checkpoint(new.name, of: new.machine, replace: new.replacing, notes: new.notes, kind: new.kind))
+                .members.merging(["owner": new.owner.jsonValue, "withMemory": .bool(new.withMemory)]) { $1 }
         case .revert(let name, let target):
             target.map { Step(.revert(name)).members.merging(["to": .string($0.description)]) { $1 } }
                 ?? Step(.revert(name)).members
@@ -70,6 +72,11 @@ extension Operation.Kind {
             Step(.deleteCheckpoint(checkpoint, of: name, scope)).members
         case .renameCheckpoint(let checkpoint, let name, let new):
             Step(.renameCheckpoint(checkpoint, of: name, to: new)).members
+        case .exportCheckpoint(let checkpoint, let name, let place, let flattened, let withMemory):
+            Step(.exportCheckpoint(checkpoint, of: name, to: place, flattened: flattened, memory: withMemory)).members
+        case .fork(let new):
+            Step(.fork(new.name, of: new.source, from: new.checkpoint)).members
+                .merging(["owner": new.owner.jsonValue, "withMemory": .bool(new.withMemory)]) { $1 }
         case .change(let name, let change): Step(.change(name, change)).members
         case .attach(let name, let disk): Step(.attach(name, disk)).members
         case .detach(let name, let disk): Step(.detach(name, disk: disk)).members

@@ -9,6 +9,7 @@ extension Operation {
 
     private func summary(of kind: Kind) -> String {
         switch kind {
+        case .deleteMachine(let name, _): "delete machine \(name), which is forked again"
         case .createMachine(let new): "create machine \(new.definition.name): \(new.definition.summary)"
         case .recreateMachine(let new, _):
             "delete machine \(new.definition.name) and create it again: \(new.definition.summary)"
@@ -33,7 +34,8 @@ extension Operation {
         case .run(let name, let command, _, _): "Run \(name) \(command.summary)"
         case .type(let name, let text): "Type \(name) \(text.quoted)"
         case .checkpoint(let new):
-            "Checkpoint \(new.name.quoted) of \(new.machine)" + (new.withMemory ? " with memory" : "")
+            "Checkpoint \(new.name.quoted) of \(new.machine)"
+                + (new.kind == .diskOnly ? ", its disks alone" : new.withMemory ? " with memory" : "")
                 + (new.replacing ? ", replacing the one of that name" : "")
         case .revert(let name, let target):
             "Revert \(name) to " + (target.map(\.quoted) ?? "its origin")
@@ -42,6 +44,12 @@ extension Operation {
             "DeleteCheckpoint \(checkpoint.quoted) of \(name)" + scope.summary
         case .renameCheckpoint(let checkpoint, let name, let new):
             "RenameCheckpoint \(checkpoint.quoted) of \(name) to \(new.quoted)"
+        case .exportCheckpoint(let checkpoint, let name, let place, let flattened, let withMemory):
+            "ExportCheckpoint \(checkpoint.quoted) of \(name) to \(place.quoted)"
+                + (flattened ? ", each disk as one file" : "") + (withMemory ? ", with memory" : "")
+        case .fork(let new):
+            "Fork \(new.name) of \(new.source) from \(new.checkpoint?.quoted ?? "its origin")"
+                + (new.withMemory ? ", which runs on from there" : ", off")
         case .change(let name, let change): "Change \(name): \(change.summary)"
         case .attach(let name, let disk): "Attach \(name) \(disk.summary)"
         case .detach(let name, let disk): "Detach \(name) disk \(disk.quoted)"
@@ -55,7 +63,8 @@ extension Operation {
         switch kinds.first {
         case .checkpoint(let new):
             let withMemory = kinds.contains { if case .checkpoint(let new) = $0 { new.withMemory } else { false } }
-            return "Checkpoint \(new.name.quoted) of \(all) at one moment" + (withMemory ? ", with memory" : "")
+            return "Checkpoint \(new.name.quoted) of \(all) at one moment"
+                + (new.kind == .diskOnly ? ", their disks alone" : withMemory ? ", with memory" : "")
                 + (new.replacing ? ", replacing the one of that name" : "")
         case .revert(_, let target): return "Revert \(all) to \(target?.quoted ?? "their origins")"
         case .apply(let checkpoint, _): return "Apply \(checkpoint.quoted) of \(all)"

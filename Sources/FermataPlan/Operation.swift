@@ -6,8 +6,9 @@ public import FermataModel
 /// One thing that a plan does, with everything that doing it needs.
 ///
 /// ```
-///  preparation  createMachine, recreateMachine, returnToOrigin, createOrigin      for each machine of the recipe
-///  step n       start ... apply                                                   one for each step of the recipe
+///  preparation  deleteMachine                                                     for each fork of an earlier run
+///               createMachine, recreateMachine, returnToOrigin, createOrigin      for each machine of the recipe
+///  step n       start ... fork                                                    one for each step of the recipe
 ///  end          turnOff, save                                                     for each machine that may still run
 /// ```
 public struct Operation: Hashable, Sendable {
@@ -44,6 +45,10 @@ public struct Operation: Hashable, Sendable {
     ///
     /// What a case needs holds when all operations before it succeeded.
     public enum Kind: Hashable, Sendable {
+        /// Deletes a machine of the recipe, with all its checkpoints, that a step makes again as a fork.
+        ///
+        /// Needs: the machine of that identity, not running, and no other that reads through its disks.
+        case deleteMachine(MachineName, GUID)
         /// Makes a machine that does not exist.
         ///
         /// Needs: no machine of that name; boot files whose contents have the digests given, else the plan is stale.
@@ -131,6 +136,16 @@ public struct Operation: Hashable, Sendable {
         ///
         /// Needs: the checkpoint, and none of the new name. Effect: none else.
         case renameCheckpoint(CheckpointName, of: MachineName, to: CheckpointName)
+        /// Writes a checkpoint to a new folder, whose path begins at the recipe's folder if it is relative.
+        ///
+        /// Needs: the checkpoint, nothing at that path, and the folder above it. Effect: none on the lab.
+        case exportCheckpoint(CheckpointName, of: MachineName, to: String, flattened: Bool, withMemory: Bool)
+        /// Makes a new machine that begins at a checkpoint of another.
+        ///
+        /// Needs: the checkpoint, and no machine of the new name.
+        /// Effect: the new machine runs on from the checkpoint's memory, or is off when that holds none; it has no
+        /// checkpoint yet.
+        case fork(NewFork)
         /// Changes a machine's hardware or notes.
         ///
         /// Needs: it is off, unless only its notes change. Effect: checkpoints keep the hardware of their time.
@@ -149,7 +164,7 @@ public struct Operation: Hashable, Sendable {
         /// Needs: of each machine what the operation needs; but for a new one, a checkpoint of all of them.
         indirect case together([Kind])
 
-        /// The machines that it is about, in the recipe's order.
+        /// The machines that it is about, in the recipe's order; of a fork that of which it is made.
         public var machines: [MachineName] {
             switch self {
             case .createMachine(let new), .recreateMachine(let new, _): [new.definition.name]
@@ -159,9 +174,10 @@ public struct Operation: Hashable, Sendable {
                 .type(let name, _), .revert(let name, _), .apply(_, of: let name),
                 .deleteCheckpoint(_, of: let name, _),
                 .renameCheckpoint(_, of: let name, _), .change(let name, _), .attach(let name, _),
-                .detach(let name, _):
+                .detach(let name, _), .exportCheckpoint(_, of: let name, _, _, _), .deleteMachine(let name, _):
                 [name]
             case .checkpoint(let new): [new.machine]
+            case .fork(let new): [new.source]
             case .together(let kinds): kinds.flatMap(\.machines)
             }
         }

@@ -77,7 +77,7 @@ extension Operation.Phase {
 extension MachineForecast {
     fileprivate var textLines: [Plan.TextLine] {
         var lines: [Plan.TextLine] = [Plan.TextLine(""), Plan.TextLine("Checkpoints of \(machine) before")]
-        lines += fate == .create ? [Plan.TextLine("    (no machine)")] : before.textLines
+        lines += fate == .create || fate == .fork ? [Plan.TextLine("    (no machine)")] : before.textLines
         lines += [Plan.TextLine("Checkpoints of \(machine) after")]
         return lines + after.textLines
     }

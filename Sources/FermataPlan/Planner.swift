@@ -21,8 +21,10 @@ public enum Planner {
     ) throws(PlanningErrors) -> Plan {
         var findings = Findings()
         DefinitionCheck(recipe: recipe, inventory: inventory).check(&findings)
-        let starts = StartingOver(recipe: recipe, inventory: inventory).starts(&findings)
-        var rehearsal = Rehearsal(recipe: recipe, starts: starts)
+        let startingOver = StartingOver(recipe: recipe, inventory: inventory)
+        let forks = startingOver.forks(&findings)
+        let starts = startingOver.starts(beside: forks, &findings)
+        var rehearsal = Rehearsal(recipe: recipe, starts: starts, forks: forks, folders: inventory.folders)
         rehearsal.run(&findings)
 
         let space = rehearsal.space(atEnd)
@@ -31,7 +33,7 @@ public enum Planner {
         return Plan(
             recipe: recipe.name,
             recipeDigest: SHA256.digest(of: recipe.withoutLocations.jsonValue.compact.utf8).description,
-            operations: starts.flatMap(\.operations) + rehearsal.operations + rehearsal.ending(atEnd),
+            operations: (forks + starts).flatMap(\.operations) + rehearsal.operations + rehearsal.ending(atEnd),
             atEnd: atEnd,
             forecasts: rehearsal.machines.map(\.forecast),
             space: space,

@@ -18,7 +18,8 @@ import FermataModel
 ///  WaitForConsole                      -      running       -          -
 ///  Change, Attach, Detach           off         -          -         -
 ///  Checkpoint, Change of notes,
-///  Delete- and RenameCheckpoint     off       running    paused     saved
+///  Delete- and RenameCheckpoint,
+///  ExportCheckpoint, Fork           off       running    paused     saved
 ///  Revert, Apply                    the state of the checkpoint
 /// ```
 struct PowerRule {
@@ -42,7 +43,7 @@ struct PowerRule {
             guard change.isOfHardware else { return nil }
             self.init("a machine that is off", [.off: .off])
         case .attach, .detach: self.init("a machine that is off", [.off: .off])
-        case .checkpoint, .revert, .apply, .deleteCheckpoint, .renameCheckpoint: return nil
+        case .checkpoint, .revert, .apply, .deleteCheckpoint, .renameCheckpoint, .exportCheckpoint, .fork: return nil
         }
     }
 

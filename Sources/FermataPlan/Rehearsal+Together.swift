@@ -10,8 +10,8 @@ extension Rehearsal {
         _ action: Action, _ place: Place, _ findings: inout Findings
     ) -> [Operation.Kind] {
         switch action {
-        case .checkpoint(let name, _, let replace, let notes):
-            return hold(name, replace: replace, notes: notes, place, &findings)
+        case .checkpoint(let name, _, let replace, let notes, let kind):
+            return hold(name, kind, replace: replace, notes: notes, place, &findings)
         case .revert:
             let above = machines.dropFirst().reduce(machines[0].wholesAbove) { $0.intersection($1.wholesAbove) }
             guard let target = above.max() else {
@@ -44,7 +44,8 @@ extension Rehearsal {
     }
 
     private mutating func hold(
-        _ name: CheckpointName, replace: Bool, notes: String?, _ place: Place, _ findings: inout Findings
+        _ name: CheckpointName, _ kind: Action.CheckpointKind, replace: Bool, notes: String?, _ place: Place,
+        _ findings: inout Findings
     ) -> [Operation.Kind] {
         if let problem = name.problem {
             findings.error(.invalidName, place, "checkpoint name \(name.quoted) \(problem)")
@@ -58,8 +59,8 @@ extension Rehearsal {
         let number = wholes.count
         wholes.append(name)
         return machines.indices.map { index in
-            let replacing = hold(name, replace: replace || exists, for: number, index, place, &findings)
-            return .checkpoint(newCheckpoint(name, index, replacing: replacing, notes: notes))
+            let replacing = hold(name, kind, replace: replace || exists, for: number, index, place, &findings)
+            return .checkpoint(newCheckpoint(name, kind, index, replacing: replacing, notes: notes))
         }
     }
 

@@ -13,12 +13,19 @@ struct Rehearsal {
     let recipe: Recipe
     var machines: [RehearsedMachine]
     private(set) var operations: [Operation] = []
+    /// The folders that the run has made so far, with the step that made each.
+    var made: [String: Place] = [:]
+    let folders: [String: Inventory.Folder]
     /// The names of the checkpoints of all machines, by their numbers.
     var wholes: [CheckpointName] = []
-    private let indices: [MachineName: Int]
+    private(set) var indices: [MachineName: Int]
+    /// What there is of the machines that steps make.
+    private let forks: [MachineName: MachineStart]
 
-    init(recipe: Recipe, starts: [MachineStart]) {
+    init(recipe: Recipe, starts: [MachineStart], forks: [MachineStart], folders: [String: Inventory.Folder]) {
         self.recipe = recipe
+        self.folders = folders
+        self.forks = Dictionary(forks.map { ($0.definition.name, $0) }, uniquingKeysWith: { first, _ in first })
         machines = starts.map { RehearsedMachine($0) }
         indices = Dictionary(
             starts.enumerated().map { ($0.element.definition.name, $0.offset) }, uniquingKeysWith: { first, _ in first }
@@ -33,7 +40,11 @@ struct Rehearsal {
             if step.action.machine == nil, machines.count > 1 {
                 kind = .together(rehearseTogether(step.action, place, &findings))
             } else {
-                guard let machine = machine(of: step.action, place, &findings) else { continue }
+                guard let machine = machine(of: step.action, place, &findings) else {
+                    // Whoever uses the fork afterwards has made no mistake.
+                    if case .fork(let name, _, _) = step.action { add(name, of: nil, at: nil, place) }
+                    continue
+                }
                 kind = rehearse(step.action, machine, place, &findings)
             }
             operations.append(Operation(kind, phase: .step(index + 1), at: step.at))
@@ -73,7 +84,7 @@ struct Rehearsal {
             if let index = indices[name] { return index }
             findings.error(
                 .unknownMachine, place, "no machine \(name.quoted) in this recipe",
-                suggestion: meant(name, among: machines.map(\.name)))
+                suggestion: hint(forMachine: name, after: place) ?? meant(name, among: machines.map(\.name)))
             return nil
         }
         if machines.count == 1 { return 0 }
@@ -101,13 +112,14 @@ struct Rehearsal {
         case .run(_, let command, let expect, let within):
             return .run(name, command, expect: expect, within: within)
         case .type(_, let text): return .type(name, text)
-        case .checkpoint(let checkpoint, _, let replace, let notes):
-            let replacing = hold(checkpoint, replace: replace, index, place, &findings)
-            return .checkpoint(newCheckpoint(checkpoint, index, replacing: replacing, notes: notes))
+        case .checkpoint(let checkpoint, _, let replace, let notes, let kind):
+            let replacing = hold(checkpoint, kind, replace: replace, index, place, &findings)
+            return .checkpoint(newCheckpoint(checkpoint, kind, index, replacing: replacing, notes: notes))
         case .revert:
             let target = machines[index].revert()
+            if target == nil { noCheckpoint(index, "to which it could revert", place, &findings) }
             machines[index].since = place.at
-            return .revert(name, to: target.name)
+            return .revert(name, to: target?.name)
         case .apply(let checkpoint, _):
             apply(checkpoint, index, place, &findings)
             return .apply(checkpoint, of: name)
@@ -117,6 +129,11 @@ struct Rehearsal {
         case .renameCheckpoint(let checkpoint, _, let new):
             rename(checkpoint, to: new, index, place, &findings)
             return .renameCheckpoint(checkpoint, of: name, to: new)
+        case .exportCheckpoint(let checkpoint, _, let folder, let flattened, let memory):
+            export(checkpoint, index, to: folder, memory: memory, place, &findings)
+            return .exportCheckpoint(checkpoint, of: name, to: folder, flattened: flattened, withMemory: memory)
+        case .fork(let new, _, let checkpoint):
+            return .fork(fork(new, index, from: checkpoint, place, &findings))
         case .change(_, let change):
             machines[index].change(change, at: place, &findings)
             return .change(name, change)
@@ -129,11 +146,28 @@ struct Rehearsal {
         }
     }
 
-    func newCheckpoint(_ name: CheckpointName, _ index: Int, replacing: Bool, notes: String?) -> NewCheckpoint {
+    func newCheckpoint(
+        _ name: CheckpointName, _ kind: Action.CheckpointKind, _ index: Int, replacing: Bool, notes: String?
+    ) -> NewCheckpoint {
         let machine = machines[index]
         return NewCheckpoint(
             name: name, machine: machine.name, replacing: replacing, notes: notes, owner: machine.start.new.owner,
-            withMemory: machine.states != [.off])
+            withMemory: kind == .standard && machine.states != [.off], kind: kind)
+    }
+
+    /// Makes a machine known from here on, which begins at a moment of another; of nobody knows which after a mistake.
+    mutating func add(
+        _ name: MachineName, of source: RehearsedMachine?, at moment: RehearsedMachine.Moment?, _ place: Place
+    ) {
+        guard indices[name] == nil, var start = forks[name] else { return }
+        if let source {
+            start.new.definition = moment?.hardware ?? source.hardware ?? source.start.definition
+            start.new.definition.name = name
+            start.new.definition.at = place.at
+            start.new.owner = source.start.new.owner
+        }
+        indices[name] = machines.count
+        machines.append(RehearsedMachine(start, forkedAt: moment, at: place))
     }
 
     /// Changes a machine's power as a step does; notes a mistake when it cannot be in any state that the step needs.
@@ -151,15 +185,16 @@ struct Rehearsal {
 
     /// Holds a moment, and tells whether it supersedes one of its name.
     mutating func hold(
-        _ name: CheckpointName, replace: Bool, for whole: Int? = nil, _ index: Int, _ place: Place,
-        _ findings: inout Findings
+        _ name: CheckpointName, _ kind: Action.CheckpointKind, replace: Bool, for whole: Int? = nil, _ index: Int,
+        _ place: Place, _ findings: inout Findings
     ) -> Bool {
+        checkAllowed(index, place, &findings)
         if whole == nil, let problem = name.problem {
             findings.error(.invalidName, place, "checkpoint name \(name.quoted) \(problem)")
         }
         let old = machines[index].moment(named: name)
         if let old, !replace { duplicate(of: old, index, place, "choose another name, or say replace", &findings) }
-        machines[index].hold(name, at: place, for: whole)
+        machines[index].hold(name, kind, at: place, for: whole)
         return old != nil
     }
 
@@ -185,7 +220,7 @@ struct Rehearsal {
         if !machines[index].rename(name, to: new) { unknown(name, index, place, &findings) }
     }
 
-    private func unknown(_ name: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings) {
+    func unknown(_ name: CheckpointName, _ index: Int, _ place: Place, _ findings: inout Findings) {
         let machine = machines[index]
         findings.error(
             .unknownCheckpoint, place, "no checkpoint \(name.quoted) of machine \(machine.name.quoted)",
@@ -203,7 +238,7 @@ struct Rehearsal {
     /// What an author may have meant by a checkpoint that is not there.
     private func hint(for name: CheckpointName, of machine: RehearsedMachine, after place: Place) -> String? {
         let later = recipe.steps.dropFirst(place.step ?? 0).first { step in
-            guard case .checkpoint(name, let of, _, _) = step.action else { return false }
+            guard case .checkpoint(name, let of, _, _, _) = step.action else { return false }
             return of == machine.name || of == nil
         }
         if let later { return "it is made later" + (later.at.map { ", at \($0)" } ?? "") }

@@ -14,7 +14,9 @@ struct RehearsedMachine {
     var hardware: MachineDefinition?
     /// Whether a step has saved it.
     var wasSaved: Bool = false
-    /// What the run has held; the first is the origin.
+    /// Whether it was told that no checkpoint can be made of it.
+    var isToldForbidden: Bool = false
+    /// What the run has held; the first is the origin, or of a fork, which has none, gone.
     private(set) var moments: [Moment]
     /// The moment from which now grows.
     private(set) var now: Int = 0
@@ -36,12 +38,26 @@ struct RehearsedMachine {
         var whole: Int?
         /// Whether it was deleted, or a later one of its name has taken its place.
         var isGone: Bool = false
+
+        /// The states in which a fork of it may be: it runs on where there is memory.
+        var statesOfFork: Set<MachineState> { Set(states.map { $0 == .off ? .off : .running }) }
     }
 
     init(_ start: MachineStart) {
         self.start = start
         hardware = start.definition
         moments = [Moment(name: nil, parent: nil, states: [.off], hardware: start.definition, place: Place())]
+    }
+
+    /// A machine that begins at a moment of another; without one after a mistake that leaves it open.
+    init(_ start: MachineStart, forkedAt moment: Moment?, at place: Place) {
+        self.start = start
+        states = moment?.statesOfFork ?? Set(MachineState.allCases)
+        since = place.at
+        hardware = moment == nil ? nil : start.definition
+        moments = [
+            Moment(name: nil, parent: nil, states: [.off], hardware: start.definition, place: place, isGone: true)
+        ]
     }
 
     var name: MachineName { start.definition.name }
@@ -59,6 +75,9 @@ struct RehearsedMachine {
         named[name].map { moments[$0] }
     }
 
+    /// The moment from which now grew, as far as it is left; nil for a fork without checkpoints.
+    var parent: Moment? { standing(now).map { moments[$0] } }
+
     /// The nearest moment that is left, from one upward.
     private func standing(_ index: Int?) -> Int? {
         var current = index
@@ -67,11 +86,15 @@ struct RehearsedMachine {
     }
 
     /// Holds this moment; one of the same name is superseded.
-    mutating func hold(_ name: CheckpointName, at place: Place, for whole: Int? = nil) {
+    mutating func hold(
+        _ name: CheckpointName, _ kind: Action.CheckpointKind, at place: Place, for whole: Int? = nil
+    ) {
         if let old = named[name] { moments[old].isGone = true }
         named[name] = moments.count
         moments.append(
-            Moment(name: name, parent: now, states: states, hardware: hardware, place: place, whole: whole))
+            Moment(
+                name: name, parent: now, states: kind == .diskOnly ? [.off] : states, hardware: hardware, place: place,
+                whole: whole))
         now = moments.count - 1
     }
 
@@ -124,9 +147,9 @@ struct RehearsedMachine {
         return wholes
     }
 
-    /// Makes now equal to the moment from which it grew, and tells which that was.
-    mutating func revert() -> Moment {
-        let index = standing(now) ?? 0
+    /// Makes now equal to the moment from which it grew, and tells which that was; nil when there is none.
+    mutating func revert() -> Moment? {
+        guard let index = standing(now) else { return nil }
         takeOver(index)
         return moments[index]
     }

@@ -12,17 +12,21 @@ import Hashing
 ///                       └─ otherwise, nothing else in it ────► recreate
 ///  everything else ──────────────────────────────────────────► an error; nothing is touched
 /// ```
+/// What a step forks it makes itself; what an earlier run forked is deleted before that.
 struct StartingOver {
     let recipe: Recipe
     let inventory: Inventory
 
     /// The beginnings, one for each machine in the recipe's order; of machines of one name the first counts.
-    func starts(_ findings: inout Findings) -> [MachineStart] {
+    ///
+    /// - Parameter forks: those of the machines that steps fork.
+    func starts(beside forks: [MachineStart], _ findings: inout Findings) -> [MachineStart] {
         var seen: Set<MachineName> = []
         let definitions = recipe.machines.filter { seen.insert($0.name).inserted }
         let made = namesMade(by: definitions)
-        let starts = definitions.map { start(of: $0, making: made[$0.name] ?? [:], &findings) }
-        if definitions.count > 1 { refuseLabCheckpoints(starts, &findings) }
+        let deleted = Set(forks.filter { $0.fate == .forkAgain }.map(\.definition.name))
+        let starts = definitions.map { start(of: $0, making: made[$0.name] ?? [:], deleting: deleted, &findings) }
+        refuseLabCheckpoints(starts + forks, &findings)
         return starts
     }
 
@@ -30,12 +34,15 @@ struct StartingOver {
     /// again.
     private func refuseLabCheckpoints(_ starts: [MachineStart], _ findings: inout Findings) {
         let doomed = Set(starts.flatMap { $0.doomed.map(\.id) })
-        for (index, step) in recipe.steps.enumerated() where step.action.machine == nil {
+        var machines = Set(recipe.machines.map(\.name))
+        for (index, step) in recipe.steps.enumerated() {
+            if case .fork(let name, _, _) = step.action { machines.insert(name) }
             let name: CheckpointName
             switch step.action {
-            case .checkpoint(let new, _, _, _), .renameCheckpoint(_, _, let new): name = new
+            case .checkpoint(let new, nil, _, _, _), .renameCheckpoint(_, nil, let new): name = new
             default: continue
             }
+            guard machines.count > 1 else { continue }
             guard let existing = inventory.labCheckpoints.first(where: { $0.name == name }),
                 !existing.parts.isSubset(of: doomed)
             else { continue }
@@ -52,7 +59,7 @@ struct StartingOver {
         for (index, step) in recipe.steps.enumerated() {
             let name: CheckpointName
             switch step.action {
-            case .checkpoint(let new, _, _, _), .renameCheckpoint(_, _, let new): name = new
+            case .checkpoint(let new, _, _, _, _), .renameCheckpoint(_, _, let new): name = new
             default: continue
             }
             for machine in step.action.machine.map({ [$0] }) ?? definitions.map(\.name)
@@ -64,7 +71,8 @@ struct StartingOver {
     }
 
     private func start(
-        of definition: MachineDefinition, making names: [CheckpointName: Place], _ findings: inout Findings
+        of definition: MachineDefinition, making names: [CheckpointName: Place], deleting deleted: Set<MachineName>,
+        _ findings: inout Findings
     ) -> MachineStart {
         let files = definition.inputFiles.compactMap { path -> NewMachine.InputFile? in
             guard case .file(let digest, let size)? = inventory.files[path] else { return nil }
@@ -78,20 +86,7 @@ struct StartingOver {
         guard let existing = inventory.machine(named: definition.name) else { return start }
 
         let place = Place(at: definition.at)
-        guard existing.owner?.recipe == recipe.name else {
-            findings.error(
-                .notOwned, place,
-                "machine \(definition.name.quoted) exists and was not made by recipe \(recipe.name.quoted)"
-                    + maker(existing.owner),
-                suggestion: "choose another name, or another lab with --store")
-            return start
-        }
-        if existing.state == .running || existing.state == .paused {
-            findings.error(
-                .inUse, place,
-                "machine \(definition.name.quoted) is \(existing.state?.rawValue ?? "in use"), and a run starts over",
-                suggestion: "wait for the process that runs it, or end that one with Ctrl-C")
-        }
+        guard isFree(existing, at: place, &findings) else { return start }
         start.existing = existing
         // Without its digest nobody can say whether the definition changed; the missing file is an error of its own.
         guard digest != nil else { return start }
@@ -107,9 +102,34 @@ struct StartingOver {
         } else {
             start.fate = .recreate
             start.doomed = existing.tree.parentsFirst.reversed()
-            refuseToLose(foreign, of: existing, owner: owner, at: place, &findings)
+            let reason = existing.owner == owner ? "has lost its origin" : "has changed in the recipe"
+            refuseToLose(foreign, of: existing, which: "\(reason) and must be made again", at: place, &findings)
+            refuseToCutOff(
+                existing.forks.subtracting(deleted), of: existing, which: "\(reason) and must be made again", at: place,
+                &findings)
         }
         return start
+    }
+
+    /// Whether a run of the recipe may start over with a machine; notes that it is another's, or in use.
+    ///
+    /// - Returns: false for a machine that the recipe did not make.
+    func isFree(_ existing: Inventory.Machine, at place: Place, _ findings: inout Findings) -> Bool {
+        guard existing.owner?.recipe == recipe.name else {
+            findings.error(
+                .notOwned, place,
+                "machine \(existing.name.quoted) exists and was not made by recipe \(recipe.name.quoted)"
+                    + maker(existing.owner),
+                suggestion: "choose another name, or another lab with --store")
+            return false
+        }
+        if existing.state == .running || existing.state == .paused {
+            findings.error(
+                .inUse, place,
+                "machine \(existing.name.quoted) is \(existing.state?.rawValue ?? "in use"), and a run starts over",
+                suggestion: "wait for the process that runs it, or end that one with Ctrl-C")
+        }
+        return true
     }
 
     private func refuse(
@@ -125,16 +145,16 @@ struct StartingOver {
         }
     }
 
-    private func refuseToLose(
-        _ foreign: [CheckpointTree.Checkpoint], of machine: Inventory.Machine, owner: RecipeOwnership, at place: Place,
+    /// Refuses to delete a machine with checkpoints that somebody else made.
+    func refuseToLose(
+        _ foreign: [CheckpointTree.Checkpoint], of machine: Inventory.Machine, which reason: String, at place: Place,
         _ findings: inout Findings
     ) {
         guard let first = foreign.first else { return }
-        let reason = machine.owner == owner ? "has lost its origin" : "has changed in the recipe"
         let others = foreign.count == 1 ? "" : " and \(foreign.count - 1) more"
         findings.error(
             .cannotStartOver, place,
-            "machine \(machine.name.quoted) \(reason) and must be made again, but holds checkpoint "
+            "machine \(machine.name.quoted) \(reason), but holds checkpoint "
                 + "\(first.name.quoted)\(others), which the recipe did not make",
             suggestion: "choose another machine name, or another lab with --store")
     }

@@ -13,7 +13,7 @@ struct TextCheck {
     func check(_ action: Action, _ findings: inout Findings) {
         switch action {
         case .start, .turnOff, .pause, .resume, .save, .reset, .revert, .apply, .deleteCheckpoint, .renameCheckpoint,
-            .attach, .detach:
+            .attach, .detach, .fork:
             break
         case .shutDown(_, let within, _), .waitForReboot(_, let within): check(within, &findings)
         case .waitForConsole(_, let text, let within):
@@ -31,7 +31,14 @@ struct TextCheck {
                     .invalidText, place, "the text to type has \(text.utf8.count) bytes",
                     suggestion: "type at most 64 KiB at once")
             }
-        case .checkpoint(_, _, _, let notes):
+        case .exportCheckpoint(_, _, let path, _, _):
+            if path.isEmpty {
+                findings.error(.invalidText, place, "the path of the folder to make is empty")
+            } else if let character = path.unicodeScalars.first(where: \.isControl) {
+                findings.error(
+                    .invalidText, place, "the path of the folder to make holds the control character \(character.code)")
+            }
+        case .checkpoint(_, _, _, let notes, _):
             check(notes: notes, of: "checkpoint", &findings)
         case .change(_, let change):
             check(notes: change.notes, of: "machine", &findings)

@@ -72,8 +72,9 @@ struct LuaPrinter {
         case .waitForConsole(_, .pattern(let pattern), let within):
             return table(["pattern = \(text(pattern))"] + self.within(within))
         case .run(_, let command, let expect, let within): return run(command, expect, self.within(within))
-        case .checkpoint(let name, of: _, let replace, let notes):
+        case .checkpoint(let name, of: _, let replace, let notes, let kind):
             var options = notes.map { ["notes = \(text($0))"] } ?? []
+            if kind != .standard || coin() { options.append("kind = \(text(kind.rawValue))") }
             if replace || coin() { options.append("replace = \(replace)") }
             return call(text(name.description), options)
         case .apply(let name, of: _): return call(text(name.description), [])
@@ -82,6 +83,13 @@ struct LuaPrinter {
             return call(text(name.description), isSaid ? ["scope = \(text(scope.rawValue))"] : [])
         case .renameCheckpoint(let name, of: _, let new):
             return call(text(name.description), ["to = \(text(new.description))"])
+        case .exportCheckpoint(let name, of: _, let place, let flattened, let memory):
+            var options = ["to = \(text(place))"]
+            if flattened || coin() { options.append("flattened = \(flattened)") }
+            if memory || coin() { options.append("memory = \(memory)") }
+            return call(text(name.description), options)
+        case .fork(let name, of: _, let checkpoint):
+            return call(text(name.description), checkpoint.map { ["from = \(text($0.description))"] } ?? [])
         case .change(_, let change): return self.change(change)
         case .attach(_, let disk):
             var options = ["size = \(size(disk.size))"]

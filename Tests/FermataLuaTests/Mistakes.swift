@@ -290,7 +290,7 @@ struct Mistake: CustomTestStringConvertible {
         ),
         Mistake(
             #"checkpoint("clean", { of = web })"#,
-            "lab.lua:2: error: unknown option 'of' of 'checkpoint': it takes 'replace', 'notes'"),
+            "lab.lua:2: error: unknown option 'of' of 'checkpoint': it takes 'replace', 'notes', 'kind'"),
         Mistake(
             #"checkpoint("clean", { replace = "yes" })"#,
             "lab.lua:2: error: bad option 'replace' of 'checkpoint': expected true or false, got a string"),

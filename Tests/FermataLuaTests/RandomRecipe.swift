@@ -27,7 +27,11 @@ struct RandomRecipe {
     private mutating func action(_ machines: [MachineName]) -> Action {
         let anyone = maybe { machines.randomElement(using: &$0.generator) } ?? nil
         guard let machine = machines.randomElement(using: &generator) else { return moment(of: nil) }
-        switch Int.random(in: 0..<17, using: &generator) {
+        switch Int.random(in: 0..<19, using: &generator) {
+        case 17:
+            return .exportCheckpoint(
+                CheckpointName(text()), of: machine, to: text(), flattened: coin(), memory: coin())
+        case 18: return .fork(MachineName(text()), of: machine, from: maybe { CheckpointName($0.text()) })
         case 8: return .pause(machine)
         case 9: return .resume(machine)
         case 10: return .save(machine)
@@ -63,7 +67,10 @@ struct RandomRecipe {
                 Action.DeletionScope.allCases.randomElement(using: &generator) ?? .checkpoint)
         case 3: .renameCheckpoint(CheckpointName(text()), of: machine, to: CheckpointName(text()))
         case 1: .apply(CheckpointName(text()), of: machine)
-        default: .checkpoint(CheckpointName(text()), of: machine, replace: coin(), notes: maybe { $0.text() })
+        default:
+            .checkpoint(
+                CheckpointName(text()), of: machine, replace: coin(), notes: maybe { $0.text() },
+                kind: coin() ? .standard : .diskOnly)
         }
     }
 

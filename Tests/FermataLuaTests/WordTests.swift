@@ -40,6 +40,8 @@ import struct FermataModel.Expectation
         "Apply": Apply("clean", of: web).parts,
         "DeleteCheckpoint": DeleteCheckpoint("clean", of: web, scope: .subtree).parts,
         "RenameCheckpoint": RenameCheckpoint("clean", of: web, to: "fresh").parts,
+        "ExportCheckpoint": ExportCheckpoint("clean", of: web, to: "clean-web", flattened: true).parts,
+        "Fork": Fork("twin", of: web, from: "clean").parts,
         "Run": Run(web, "cat index.html", expect: .output(contains: "hello")).parts,
         "WaitForConsole": WaitForConsole(web, "ready", within: .seconds(60)).parts,
         "Type": Type(web, "root\n").parts,
@@ -91,6 +93,14 @@ import struct FermataModel.Expectation
             #"web:delete_checkpoint { "clean", scope = "children" }"#,
             DeleteCheckpoint("clean", of: web, scope: .children)),
         Pair(#"rename_checkpoint("clean", { to = "fresh" })"#, RenameCheckpoint("clean", to: "fresh")),
+        Pair(#"checkpoint { "clean", kind = "disk-only" }"#, Checkpoint("clean", kind: .diskOnly)),
+        Pair(#"web:checkpoint("clean", { kind = "standard" })"#, Checkpoint("clean", of: web)),
+        Pair(#"web:export_checkpoint { "clean", to = "x" }"#, ExportCheckpoint("clean", of: web, to: "x")),
+        Pair(
+            #"web:export_checkpoint("clean", { to = "/x/y", flattened = false, memory = true })"#,
+            ExportCheckpoint("clean", of: web, to: "/x/y", memory: true)),
+        Pair(#"web:fork "twin""#, Fork("twin", of: web)),
+        Pair(#"web:fork { "twin", from = "clean" }"#, Fork("twin", of: web, from: "clean")),
         Pair("web:change()", Change(web)),
         Pair(
             #"web:change { memory = "512M", processors = 2, arguments = "quiet" }"#,
@@ -164,6 +174,27 @@ import struct FermataModel.Expectation
         }
     }
 
+    @Test func `a fork is a machine for the steps that follow`() throws {
+        let recipe = try recorded(
+            """
+            local twin = web:fork("twin", { from = "clean" })
+            twin:run "ls"
+            twin:checkpoint("held", { kind = "disk-only" })
+            assert(twin.name == "twin" and tostring(twin) == "machine 'twin'")
+            local third = twin:fork "third"
+            third:export_checkpoint("x", { to = "out" })
+            """)
+        let swift = Recipe("") {
+            Fork("twin", of: "web", from: "clean")
+            Run("twin", "ls")
+            Checkpoint("held", of: "twin", kind: .diskOnly)
+            Fork("third", of: "twin")
+            ExportCheckpoint("x", of: "third", to: "out")
+        }
+        #expect(recipe.withoutLocations.steps == swift.withoutLocations.steps)
+        #expect(recipe.machines.map(\.name) == ["web"])
+    }
+
     @Test func `a recipe is named by the script, else by its file`() throws {
         #expect(try recorded("").name == "lab")
         #expect(try recorded("recipe \"first light\"").name == "first light")
@@ -189,7 +220,11 @@ import struct FermataModel.Expectation
             assert(type("x") == "string" and type(nil) == "nil" and type(web) == "userdata")
             """)
         let names = recipe.steps.map(\.action).compactMap { action -> String? in
-            if case .checkpoint(let name, of: _, replace: _, notes: _) = action { name.description } else { nil }
+            if case .checkpoint(let name, of: _, replace: _, notes: _, kind: _) = action {
+                name.description
+            } else {
+                nil
+            }
         }
         #expect(names == ["A-02", "B-02", "C-03"])
     }

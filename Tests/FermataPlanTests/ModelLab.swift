@@ -17,12 +17,18 @@ struct ModelLab {
     private var disks: [MachineName: [String]] = [:]
     private var heldDisks: [GUID: [String]] = [:]
     private var clock: UInt8 = 0
+    /// The machines of which each fork was made, directly or by way of others.
+    private var sources: [MachineName: Set<MachineName>] = [:]
     /// The checkpoints of all machines, with each machine's own.
     private var wholes: [(name: CheckpointName, parts: [MachineName: GUID])] = []
 
     var inventory: Inventory {
         Inventory(
-            machines: machines.values.sorted { $0.name < $1.name },
+            machines: machines.values.sorted { $0.name < $1.name }.map { machine in
+                var machine = machine
+                machine.forks = forks(of: machine.name)
+                return machine
+            },
             labCheckpoints: wholes.map { whole in .init(name: whole.name, parts: Set(left(of: whole.parts).values)) }
                 .filter { !$0.parts.isEmpty })
     }
@@ -42,8 +48,37 @@ struct ModelLab {
         try hold(name, of: machine, owner: nil, isOrigin: false)
     }
 
+    private func forks(of machine: MachineName) -> Set<MachineName> {
+        Set(sources.filter { $0.value.contains(machine) }.keys)
+    }
+
     private mutating func perform(_ kind: Operation.Kind) throws {
         switch kind {
+        case .deleteMachine(let name, let id):
+            try require(machines[name]?.id == id, "another machine stands there")
+            try require(machines[name].map(hasNoPower) == true, "it is not off")
+            try require(forks(of: name).isEmpty, "it has forks")
+            machines[name] = nil
+            sources[name] = nil
+        case .fork(let new):
+            guard let source = machines[new.source], machines[new.name] == nil else {
+                throw Refusal(description: "no machine \(new.source), or one \(new.name)")
+            }
+            let found = source.tree.checkpoints.filter {
+                new.checkpoint == nil ? $0.isOrigin : $0.name == new.checkpoint && !$0.isOrigin
+            }
+            guard let begin = found.first, found.count == 1 else {
+                throw Refusal(description: "\(found.count) checkpoints to fork")
+            }
+            try require((held[begin.id] != .off) == new.withMemory, "withMemory is wrong")
+            clock &+= 1
+            machines[new.name] = Inventory.Machine(
+                name: new.name, id: Sample.id(clock), state: new.withMemory ? .running : .off, owner: new.owner)
+            disks[new.name] = heldDisks[begin.id]
+            sources[new.name] = (sources[new.source] ?? []).union([new.source])
+        case .exportCheckpoint(let checkpoint, let name, _, _, let withMemory):
+            let id = try machines[name].map { try only(checkpoint, in: $0.tree) }
+            try require(id != nil && (!withMemory || id.flatMap { held[$0] } != .off), "no memory to export")
         case .createMachine(let new):
             try require(machines[new.definition.name] == nil, "the machine exists")
             create(new)
@@ -81,8 +116,9 @@ struct ModelLab {
             let tree = machines[new.machine]?.tree
             let old = tree?.checkpoints.first { $0.name == new.name && !$0.isOrigin }
             try require((old != nil) == new.replacing, "replacing is \(new.replacing)")
-            try require((machines[new.machine]?.state != .off) == new.withMemory, "withMemory is wrong")
-            try hold(new.name, of: new.machine, owner: new.owner, isOrigin: false)
+            let isHeld = machines[new.machine]?.state != .off && new.kind == .standard
+            try require(isHeld == new.withMemory, "withMemory is wrong")
+            try hold(new.name, of: new.machine, owner: new.owner, isOrigin: false, new.kind)
             if let old { try change(new.machine) { remove(old.id, from: &$0.tree) } }
         case .revert(let name, let target):
             let held = held
@@ -198,18 +234,20 @@ struct ModelLab {
     }
 
     private mutating func hold(
-        _ name: CheckpointName, of machine: MachineName, owner: RecipeOwnership?, isOrigin: Bool
+        _ name: CheckpointName, of machine: MachineName, owner: RecipeOwnership?, isOrigin: Bool,
+        _ kind: Action.CheckpointKind = .standard
     ) throws {
         clock &+= 1
         let id = Sample.id(clock)
         let time = Int64(clock)
-        held[id] = machines[machine]?.state
+        held[id] = kind == .diskOnly ? .off : machines[machine]?.state
+        let hasMemory = held[id] != .off
         heldDisks[id] = disks[machine]
         try change(machine) { machine in
             machine.tree.checkpoints.append(
                 CheckpointTree.Checkpoint(
                     id: id, name: name, parent: machine.tree.now, kind: isOrigin ? .diskOnly : .standard,
-                    hasMemory: machine.state != .off, time: time, owner: owner, isOrigin: isOrigin))
+                    hasMemory: hasMemory, time: time, owner: owner, isOrigin: isOrigin))
             machine.tree.now = id
         }
     }

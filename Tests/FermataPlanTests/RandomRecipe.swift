@@ -30,11 +30,13 @@ struct RandomRecipe {
         var simulation = Simulation(recipe)
         let count = Int.random(in: 0...25, using: &generator)
         let carelessness = generator.pick([0, 0, 2, 10], or: 0)
+        var known = machines
         while recipe.steps.count < count {
-            let action = sensibleAction(machines)
+            let action = sensibleAction(known)
             let possible = simulation.takes(action)
             guard possible || generator.chance(carelessness) else { continue }
             recipe.steps.append(Step(action))
+            if possible, case .fork(let name, _, _) = action { known.append(name) }
         }
         return recipe
     }
@@ -43,7 +45,14 @@ struct RandomRecipe {
         let machine = generator.pick(machines, or: "a")
         let named: MachineName? = generator.chance(80) ? machine : nil
         let name = generator.pick(RandomRecipe.names, or: "one")
-        switch Int.random(in: 0..<21, using: &generator) {
+        switch Int.random(in: 0..<23, using: &generator) {
+        case 21:
+            let checkpoint = generator.chance(60) ? name : nil
+            return .fork(generator.pick(["f", "g", "a"], or: "f"), of: machine, from: checkpoint)
+        case 22:
+            let folder = generator.pick(["v", "w", "x", "y", "z"], or: "v")
+            return .exportCheckpoint(
+                name, of: machine, to: folder, flattened: generator.chance(50), memory: generator.chance(50))
         case 9: return .pause(machine)
         case 10: return .resume(machine)
         case 11: return .save(machine)
@@ -62,7 +71,9 @@ struct RandomRecipe {
         case 2: return .turnOff(machine)
         case 3: return .waitForConsole(machine, .plain("x"), within: .seconds(1))
         case 4: return .run(machine, .shell("x"), expect: .success, within: .seconds(1))
-        case 5: return .checkpoint(name, of: named, replace: generator.chance(30), notes: nil)
+        case 5:
+            let kind: Action.CheckpointKind = generator.chance(25) ? .diskOnly : .standard
+            return .checkpoint(name, of: named, replace: generator.chance(30), notes: nil, kind: kind)
         case 6: return .revert(named)
         default: return .apply(name, of: named)
         }
@@ -126,7 +137,11 @@ struct RandomRecipe {
 
     private mutating func wildAction() -> Action {
         let within = TimeSpan.milliseconds(number())
-        switch Int.random(in: 0..<19, using: &generator) {
+        switch Int.random(in: 0..<21, using: &generator) {
+        case 19: return .fork(machine(), of: machine(), from: maybe { $0.checkpoint() })
+        case 20:
+            return .exportCheckpoint(
+                checkpoint(), of: machine(), to: path(), flattened: generator.chance(50), memory: generator.chance(50))
         case 8: return .pause(machine())
         case 9: return .resume(machine())
         case 10: return .save(machine())
@@ -161,7 +176,8 @@ struct RandomRecipe {
             return .run(machine(), command, expect: generator.chance(50) ? .success : expect, within: within)
         case 5:
             return .checkpoint(
-                checkpoint(), of: maybe { $0.machine() }, replace: generator.chance(50), notes: maybe { $0.text() })
+                checkpoint(), of: maybe { $0.machine() }, replace: generator.chance(50), notes: maybe { $0.text() },
+                kind: generator.chance(50) ? .standard : .diskOnly)
         case 6: return .revert(maybe { $0.machine() })
         default: return .apply(checkpoint(), of: maybe { $0.machine() })
         }
@@ -178,12 +194,18 @@ struct RandomRecipe {
                     name: name, id: maker.id(), state: MachineState.allCases.randomElement(using: &maker.generator),
                     owner: maker.maybe { $0.owner(recipe) },
                     tree: CheckpointTree(
-                        checkpoints: maker.list(5) { $0.wildCheckpoint(recipe) }, now: maker.maybe { $0.id() }))
+                        checkpoints: maker.list(5) { $0.wildCheckpoint(recipe) }, now: maker.maybe { $0.id() }),
+                    allowsCheckpoints: maker.generator.chance(80), forks: Set(maker.list(2) { $0.machine() }),
+                    discardedForks: Set(maker.list(1) { $0.machine() }))
             },
             files: [
                 "k": generator.chance(80)
                     ? .file(digest: Digest(bytes: [1]), size: ByteSize(bytes: number())) : .notAFile,
                 "i": .file(digest: Digest(bytes: []), size: ByteSize(bytes: number())),
+            ],
+            folders: [
+                "k": generator.pick([.exists, .noParent, .inLab, .unreadable("it is not yours")], or: .exists),
+                "i": .free(path: "/i"),
             ],
             freeSpace: maybe { ByteSize(bytes: $0.number()) })
     }

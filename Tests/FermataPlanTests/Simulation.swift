@@ -30,6 +30,14 @@ struct Simulation {
             moments = [0: Moment(name: nil, parent: 0, power: "o", disks: disks)]
         }
 
+        /// A fork, which has no origin: its first moments grow from none.
+        init(forkedAt moment: Moment) {
+            power = moment.power == "o" ? "o" : "r"
+            disks = moment.disks
+            moments = [:]
+            now = -1
+        }
+
         func find(_ name: CheckpointName) -> Int? { moments.first { $0.value.name == name }?.key }
 
         func isBelow(_ top: Int, _ moment: Int) -> Bool {
@@ -37,7 +45,8 @@ struct Simulation {
             return parent == top || isBelow(top, parent)
         }
 
-        mutating func hold(_ name: CheckpointName, for whole: Int? = nil) {
+        mutating func hold(_ name: CheckpointName, _ kind: Action.CheckpointKind, for whole: Int? = nil) {
+            let power: Character = kind == .diskOnly ? "o" : power
             moments[count] = Moment(name: name, parent: now, power: power, disks: disks, whole: whole)
             now = count
             count += 1
@@ -62,6 +71,7 @@ struct Simulation {
     private var machines: [MachineName: Machine] = [:]
     /// The names of the checkpoints of all machines.
     private var wholes: [CheckpointName] = []
+    private var folders: Set<String> = []
 
     init(_ recipe: Recipe) {
         for machine in recipe.machines { machines[machine.name] = Machine(machine.disks.map(\.name)) }
@@ -101,13 +111,23 @@ struct Simulation {
             if "os".contains(machine.power) { return false }
         case .run, .waitForConsole, .waitForReboot, .type:
             if machine.power != "r" { return false }
-        case .checkpoint(let name, _, let replace, _):
+        case .checkpoint(let name, _, let replace, _, let kind):
             let old = machine.find(name)
             if old != nil, !replace { return false }
-            machine.hold(name)
+            machine.hold(name, kind)
             if let old { machine.forget(old) }
         case .revert:
+            if machine.moments[machine.now] == nil { return false }
             machine.take(machine.now)
+        case .exportCheckpoint(let name, _, let folder, _, let memory):
+            guard let moment = machine.find(name).flatMap({ machine.moments[$0] }), !folders.contains(folder),
+                !memory || moment.power != "o"
+            else { return false }
+            folders.insert(folder)
+        case .fork(let new, _, let from):
+            let begin = if let from { machine.find(from) } else { machine.now }
+            guard let moment = begin.flatMap({ machine.moments[$0] }), machines[new] == nil else { return false }
+            machines[new] = Machine(forkedAt: moment)
         case .apply(let name, _):
             guard let moment = machine.find(name) else { return false }
             machine.take(moment)
@@ -141,13 +161,13 @@ struct Simulation {
             wholes.indices.contains { $0 != whole && wholes[$0] == name && !parts($0).isEmpty }
         }
         switch action {
-        case .checkpoint(let name, _, let replace, _):
+        case .checkpoint(let name, _, let replace, _, let kind):
             if !replace, isTaken(name, but: nil) || machines.values.contains(where: { $0.find(name) != nil }) {
                 return false
             }
             for (key, machine) in machines {
                 let old = machine.find(name)
-                machines[key]?.hold(name, for: wholes.count)
+                machines[key]?.hold(name, kind, for: wholes.count)
                 if let old { machines[key]?.forget(old) }
             }
             wholes.append(name)

@@ -21,7 +21,7 @@ import struct FermataModel.Expectation
         .waitForConsole("web", .plain("a"), within: .seconds(1)),
         .run("web", .shell("a"), expect: Expectation(exitCode: 1), within: .seconds(1)),
         .type("web", "a"),
-        .checkpoint("a", of: "web", replace: true, notes: "b"),
+        .checkpoint("a", of: "web", replace: true, notes: "b", kind: .diskOnly),
         .revert("web"),
         .apply("a", of: "web"),
         .deleteCheckpoint("a", of: "web", .subtree),
@@ -29,6 +29,8 @@ import struct FermataModel.Expectation
         .change("web", .init(memory: .mebibytes(1), processors: 2, arguments: "a", notes: "b")),
         .attach("web", .init(name: "a", size: .mebibytes(1), format: .vhdx)),
         .detach("web", disk: "a"),
+        .exportCheckpoint("a", of: "web", to: "b", flattened: true, memory: true),
+        .fork("a", of: "web", from: "b"),
     ]
 
     /// The place of an action's case in ``actions``; a new case does not compile without its own.
@@ -53,11 +55,13 @@ import struct FermataModel.Expectation
         case .change: 16
         case .attach: 17
         case .detach: 18
+        case .exportCheckpoint: 19
+        case .fork: 20
         }
     }
 
     @Test func `the words that are steps are the cases of Action`() {
-        #expect(VocabularyTests.actions.map(place) == Array(0...18))
+        #expect(VocabularyTests.actions.map(place) == Array(0...20))
         #expect(Set(Vocabulary.steps.map(\.swift)) == Set(VocabularyTests.actions.map(\.word)))
         #expect(Set(Vocabulary.words.map(\.swift)).count == Vocabulary.words.count)
     }
@@ -77,7 +81,7 @@ import struct FermataModel.Expectation
         }
         // JSON names what Swift has by position: the command as shell or arguments, a checkpoint's name as checkpoint.
         let names = ["command": ["shell", "arguments"], "name": ["checkpoint"]]
-        let known = word.parameters.flatMap { names[$0.name] ?? [$0.name] }
+        let known = word.parameters.flatMap { (word.swift == "Fork" ? nil : names[$0.name]) ?? [$0.name] }
         #expect(Set(members.keys).subtracting(["do", "machine"]).isSubset(of: known))
         #expect(members["do"] == .string(word.swift))
     }

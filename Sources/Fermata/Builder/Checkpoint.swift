@@ -8,23 +8,24 @@ public struct Checkpoint: Hashable, Sendable, RecipeComponent {
 
     /// Holds this moment under a name that the machine does not have yet, unless it may be replaced.
     public init(
-        _ name: CheckpointName, of machine: Machine? = nil, replace: Bool = false, notes: String? = nil,
-        file: String = #fileID, line: Int = #line
+        _ name: CheckpointName, of machine: Machine? = nil, kind: Action.CheckpointKind = .standard,
+        replace: Bool = false, notes: String? = nil, file: String = #fileID, line: Int = #line
     ) {
-        self.init(name, machine?.name, replace, notes, SourceLocation(file: file, line: line))
+        self.init(name, machine?.name, kind, replace, notes, SourceLocation(file: file, line: line))
     }
 
     /// Holds this moment of the machine of a name.
     public init(
-        _ name: CheckpointName, of machine: MachineName, replace: Bool = false, notes: String? = nil,
-        file: String = #fileID, line: Int = #line
+        _ name: CheckpointName, of machine: MachineName, kind: Action.CheckpointKind = .standard,
+        replace: Bool = false, notes: String? = nil, file: String = #fileID, line: Int = #line
     ) {
-        self.init(name, machine, replace, notes, SourceLocation(file: file, line: line))
+        self.init(name, machine, kind, replace, notes, SourceLocation(file: file, line: line))
     }
 
     private init(
-        _ name: CheckpointName, _ machine: MachineName?, _ replace: Bool, _ notes: String?, _ at: SourceLocation
+        _ name: CheckpointName, _ machine: MachineName?, _ kind: Action.CheckpointKind, _ replace: Bool,
+        _ notes: String?, _ at: SourceLocation
     ) {
-        parts = [.step(Step(.checkpoint(name, of: machine, replace: replace, notes: notes), at: at))]
+        parts = [.step(Step(.checkpoint(name, of: machine, replace: replace, notes: notes, kind: kind), at: at))]
     }
 }

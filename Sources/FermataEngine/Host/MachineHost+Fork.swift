@@ -15,22 +15,31 @@ extension MachineHost {
     ///   moment leaves them.
     /// - Returns: its identity.
     public func fork(_ checkpoint: GUID, as name: MachineName, withMemory: Bool = true) async throws -> GUID {
+        try await fork(checkpoint, as: name, withMemory: withMemory, owner: nil)
+    }
+
+    /// The same for a recipe, whose machine the new one is.
+    public func fork(
+        _ checkpoint: GUID, as name: MachineName, withMemory: Bool = true, owner: RecipeOwnership?
+    ) async throws -> GUID {
         try await withoutMerging { host in
             try await host.exclusively("a fork") { host in
                 try host.requireLock()
-                return try host.forked(checkpoint, as: name, withMemory: withMemory)
+                return try host.forked(checkpoint, as: name, withMemory: withMemory, owner: owner)
             }
         }
     }
 
-    private func forked(_ id: GUID, as name: MachineName, withMemory: Bool) throws(EngineError) -> GUID {
+    private func forked(
+        _ id: GUID, as name: MachineName, withMemory: Bool, owner: RecipeOwnership?
+    ) throws(EngineError) -> GUID {
         guard let configuration = record.checkpoints[id] else {
             throw EngineError(.notFound, "machine '\(folder.name)' has no checkpoint \(id)")
         }
         // Before the first new file: every disk of the chains is what the next one takes it for.
         _ = try DiskFiles.layers(of: configuration, in: folder)
         guard withMemory, configuration.checkpoint?.hasMemory == true else {
-            return try folder.lab.createFork(name, of: folder, at: configuration, memory: nil)
+            return try folder.lab.createFork(name, of: folder, at: configuration, owner: owner, memory: nil)
         }
         let source = record.memory(of: id, configuration)
         let state = try SavedState(reading: source.files.devices)
@@ -39,6 +48,6 @@ extension MachineHost {
         // Its forks map this one, too, where one is kept.
         if try !FlatImage.isVolatile(folder.lab.cache) { _ = try FlatImage.of(id, in: folder, from: image) }
         return try folder.lab.createFork(
-            name, of: folder, at: configuration, memory: (state: state, files: source.files))
+            name, of: folder, at: configuration, owner: owner, memory: (state: state, files: source.files))
     }
 }

@@ -25,10 +25,11 @@ extension LabFolder {
     /// - Parameters:
     ///   - source: the machine.
     ///   - configuration: that of one of its checkpoints.
+    ///   - owner: the recipe that makes it, if one does.
     ///   - memory: the checkpoint's memory, checked; nil for a fork that is off.
     /// - Returns: its identity.
     func createFork(
-        _ name: MachineName, of source: MachineFolder, at configuration: Configuration,
+        _ name: MachineName, of source: MachineFolder, at configuration: Configuration, owner: RecipeOwnership?,
         memory: (state: SavedState, files: MemoryFiles)?
     ) throws(EngineError) -> GUID {
         if let problem = name.problem {
@@ -43,7 +44,8 @@ extension LabFolder {
         }
         let unfinished = path.appending(".\(name).\(GUID.random()).new")
         do {
-            let id = try fill(unfinished, of: source, at: configuration, memory: memory, target: target)
+            let id = try fill(
+                unfinished, of: source, at: configuration, owner: owner, memory: memory, target: target)
             FaultPoint.forkCommit.before()
             try FileSystem.move(unfinished, to: target.path)
             FaultPoint.forkCommit.after()
@@ -55,7 +57,7 @@ extension LabFolder {
     }
 
     private func fill(
-        _ unfinished: FilePath, of source: MachineFolder, at configuration: Configuration,
+        _ unfinished: FilePath, of source: MachineFolder, at configuration: Configuration, owner: RecipeOwnership?,
         memory: (state: SavedState, files: MemoryFiles)?, target: MachineFolder
     ) throws -> GUID {
         let id = GUID.random()
@@ -69,7 +71,7 @@ extension LabFolder {
         now.name = target.name.description
         now.notes = nil
         now.created = Int64(Date().timeIntervalSince1970 * 1000)
-        now.owner = nil
+        now.owner = owner
         now.checkpoint = nil
         now.digests = nil
         now.ancestors = []
@@ -130,11 +132,20 @@ extension LabFolder {
 
     /// The machines besides one whose disks read through its own; deleted ones are among them.
     func readers(of folder: MachineFolder) throws(EngineError) -> Set<MachineFolder> {
-        let machines = try (machines() + deletedMachines()).filter { $0 != folder }
-        guard !machines.isEmpty else { return [] }
-        if let references = try? DiskReferences(of: self) { return references.readers(of: folder) }
-        // A machine is damaged. The files of the others still tell from which they grew.
-        return Set(machines.filter { $0.reads(through: folder) })
+        try readers(of: [folder])[folder] ?? []
+    }
+
+    /// Of each of some machines those besides it whose disks read through its own; deleted ones are among them.
+    public func readers(of folders: [MachineFolder]) throws(EngineError) -> [MachineFolder: Set<MachineFolder>] {
+        let machines = try machines() + deletedMachines()
+        guard !folders.isEmpty, machines.contains(where: { folders != [$0] }) else { return [:] }
+        let references = try? DiskReferences(of: self)
+        let readers = folders.map { folder in
+            // Where a machine is damaged, the files of the others still tell from which they grew.
+            references?.readers(of: folder)
+                ?? Set(machines.filter { $0 != folder && $0.reads(through: folder) })
+        }
+        return Dictionary(zip(folders, readers), uniquingKeysWith: { $0.union($1) })
     }
 }
 

@@ -1,0 +1,32 @@
+// Part of Fermata. Licensed under the Apache License 2.0; see LICENSE.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Makes a new machine that begins at a checkpoint of another, running on from its memory if it has any.
+///
+/// ```swift
+/// Fork("twin", of: web, from: "clean")
+/// Run("twin", "cat index.html")
+/// ```
+/// The steps that follow name it as any machine of the recipe.
+public struct Fork: Hashable, Sendable, RecipeComponent {
+    /// The step.
+    public let parts: [RecipePart]
+
+    /// Forks a machine at one of its checkpoints; without one at that from which its now grew.
+    public init(
+        _ name: MachineName, of machine: Machine, from checkpoint: CheckpointName? = nil, file: String = #fileID,
+        line: Int = #line
+    ) {
+        self.init(name, of: machine.name, from: checkpoint, file: file, line: line)
+    }
+
+    /// Forks the machine of a name.
+    public init(
+        _ name: MachineName, of machine: MachineName, from checkpoint: CheckpointName? = nil, file: String = #fileID,
+        line: Int = #line
+    ) {
+        parts = [
+            .step(Step(.fork(name, of: machine, from: checkpoint), at: SourceLocation(file: file, line: line)))
+        ]
+    }
+}
