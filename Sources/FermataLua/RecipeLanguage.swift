@@ -66,8 +66,8 @@ struct RecipeLanguage {
             throw WordError("'\(word.lua)' cannot be said in Lua", code: .unusable)
         }
         try recording.take(Step(action, at: call.location.map(SourceLocation.init)))
-        if case .fork(let name, _, _) = action {
-            return [try call.context.makeUserdata(RecordedMachine(name), type: machines)]
+        if case .fork(let name, let source, _) = action {
+            return [try call.context.makeUserdata(RecordedMachine(name, forkOf: source), type: machines)]
         }
         guard word.group == .guest else { return [] }
         return [try call.context.makeUserdata(PlannedResult(of: word.lua), type: results)]

@@ -6,14 +6,22 @@ import FermataModel
 /// A machine of the recipe as scripts hold it.
 final class RecordedMachine {
     let name: MachineName
+    /// The machine of which it is a fork.
+    let source: MachineName?
 
-    init(_ name: MachineName) {
+    init(_ name: MachineName, forkOf source: MachineName? = nil) {
         self.name = name
+        self.source = source
     }
 
     /// Says where a field of the machine is written, and that it is nowhere else.
     func isDefined(with field: String) -> WordError {
         let shown = name.description.shortened(to: 100)
+        if let source {
+            return WordError(
+                "'\(field)' of machine '\(shown)' is that of machine '\(source.description.shortened(to: 100))', of "
+                    + "which it is a fork: m:change { ... } gives it others")
+        }
         return WordError(
             "'\(field)' of machine '\(shown)' stands in its definition alone: machine \"\(shown)\" { \(field) = ... }")
     }

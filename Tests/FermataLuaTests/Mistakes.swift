@@ -136,6 +136,29 @@ struct Mistake: CustomTestStringConvertible {
 
     static let steps: [Mistake] = [
         Mistake(
+            #"web:checkpoint("a", { kind = "disk" })"#,
+            #"lab.lua:2: error: bad option 'kind' of 'checkpoint': expected "standard" or "disk-only", got "disk""#),
+        Mistake(
+            #"web:checkpoint("a", { kind = "disk_only" })"#,
+            #"lab.lua:2: error: bad option 'kind' of 'checkpoint': expected "standard" or "disk-only", got "disk_only"; did you mean 'disk-only'?"#
+        ),
+        Mistake(
+            #"web:export_checkpoint "a""#,
+            #"lab.lua:2: error: 'export_checkpoint' needs the new folder: { to = "path" }"#),
+        Mistake(
+            #"web:export_checkpoint("a", { to = "b", flatten = true })"#,
+            "lab.lua:2: error: unknown option 'flatten' of 'export_checkpoint'; did you mean 'flattened'?"),
+        Mistake(
+            "web:fork { from = 'a' }",
+            "lab.lua:2: error: bad argument #1 to 'fork': expected the new machine's name (a string), got no value"),
+        Mistake(
+            #"web:fork("a", "b")"#,
+            "lab.lua:2: error: bad argument #2 to 'fork': expected a table of options, got a string"),
+        Mistake(
+            #"print(web:fork("twin").memory)"#,
+            "lab.lua:2: error: 'memory' of machine 'twin' is that of machine 'web', of which it is a fork: m:change { ... } gives it others"
+        ),
+        Mistake(
             #"web.run("x")"#,
             "lab.lua:2: error: 'run' got a string in place of its machine: write ':' before 'run', not '.'"),
         Mistake(

@@ -206,6 +206,24 @@ import Testing
             "steps[0].replace: expected true or false, found \"yes\""
         ),
         (
+            document(step: #"{"do": "Checkpoint", "checkpoint": "a", "kind": "disk"}"#),
+            "steps[0].kind: expected \"standard\" or \"disk-only\", found \"disk\""
+        ),
+        (document(step: #"{"do": "Fork", "machine": "web"}"#), "steps[0]: the field \"name\" is missing"),
+        (document(step: #"{"do": "Fork", "name": "twin"}"#), "steps[0]: the field \"machine\" is missing"),
+        (
+            document(step: #"{"do": "Fork", "machine": "web", "name": "a", "form": "b"}"#),
+            "steps[0]: unknown field \"form\"; did you mean \"from\"?"
+        ),
+        (
+            document(step: #"{"do": "ExportCheckpoint", "machine": "web", "checkpoint": "a"}"#),
+            "steps[0]: the field \"to\" is missing"
+        ),
+        (
+            document(step: #"{"do": "ExportCheckpoint", "machine": "web", "checkpoint": "a", "to": "b", "memory": 1}"#),
+            "steps[0].memory: expected true or false, found 1"
+        ),
+        (
             document(step: #"{"do": "Apply", "checkpoint": null}"#),
             "steps[0].checkpoint: expected a text, found null"
         ),

@@ -51,6 +51,12 @@ import struct FermataModel.SourceLocation
             Change(web, notes: "")
             Attach(web, "data", size: .mebibytes(8), format: .vhdx)
             Detach(web, "system")
+            Checkpoint("disks", kind: .diskOnly)
+            ExportCheckpoint("clean", of: web, to: "out", flattened: true, memory: true)
+            ExportCheckpoint("x", of: web, to: "/out")
+            Fork("twin", of: web, from: "clean")
+            Fork("third", of: web)
+            Start("twin")
         }
         let expected = Recipe(
             name: "first-lab",
@@ -87,6 +93,12 @@ import struct FermataModel.SourceLocation
                 .change("web", .init(notes: "")),
                 .attach("web", .init(name: "data", size: .mebibytes(8), format: .vhdx)),
                 .detach("web", disk: "system"),
+                .checkpoint("disks", of: nil, replace: false, notes: nil, kind: .diskOnly),
+                .exportCheckpoint("clean", of: "web", to: "out", flattened: true, memory: true),
+                .exportCheckpoint("x", of: "web", to: "/out", flattened: false, memory: false),
+                .fork("twin", of: "web", from: "clean"),
+                .fork("third", of: "web", from: nil),
+                .start("twin"),
             ].map { Step($0) })
         #expect(lab.withoutLocations == expected)
     }
@@ -107,7 +119,9 @@ import struct FermataModel.SourceLocation
             WaitForConsole(web, pattern: "a", within: .seconds(3))
             Run(web, "a", expect: .exitCode(1), within: .seconds(4))
             Run(web, ["a"], expect: .exitCode(2), within: .seconds(5))
-            Checkpoint("a", of: web, replace: true, notes: "b")
+            Checkpoint("a", of: web, kind: .diskOnly, replace: true, notes: "b")
+            ExportCheckpoint("a", of: web, to: "b", memory: true)
+            Fork("b", of: web, from: "a")
             Revert(web)
             Apply("a", of: web)
             Change(web, arguments: "a") { Processors(2) }
@@ -128,7 +142,9 @@ import struct FermataModel.SourceLocation
             WaitForConsole("web", pattern: "a", within: .seconds(3))
             Run("web", "a", expect: .exitCode(1), within: .seconds(4))
             Run("web", ["a"], expect: .exitCode(2), within: .seconds(5))
-            Checkpoint("a", of: "web", replace: true, notes: "b")
+            Checkpoint("a", of: "web", kind: .diskOnly, replace: true, notes: "b")
+            ExportCheckpoint("a", of: "web", to: "b", memory: true)
+            Fork("b", of: "web", from: "a")
             Revert("web")
             Apply("a", of: "web")
             Change("web", arguments: "a") { Processors(2) }
@@ -149,7 +165,9 @@ import struct FermataModel.SourceLocation
             .waitForConsole("web", .pattern("a"), within: .seconds(3)),
             .run("web", .shell("a"), expect: Expectation(exitCode: 1), within: .seconds(4)),
             .run("web", .arguments(["a"]), expect: Expectation(exitCode: 2), within: .seconds(5)),
-            .checkpoint("a", of: "web", replace: true, notes: "b"),
+            .checkpoint("a", of: "web", replace: true, notes: "b", kind: .diskOnly),
+            .exportCheckpoint("a", of: "web", to: "b", flattened: false, memory: true),
+            .fork("b", of: "web", from: "a"),
             .revert("web"),
             .apply("a", of: "web"),
             .change("web", .init(processors: 2, arguments: "a")),
