@@ -83,6 +83,40 @@ import Testing
         #expect(try Lab.examine(lab.lab.folder.path).findings == [])
     }
 
+    @Test func `what is forked of a machine runs on, whatever that was doing and does`() async throws {
+        let lab = try TestLab()
+        let count = { (machine: MachineName) in Self.sh(machine, "get count", equals: "7") }
+        let recipe = TestLab.recipe([
+            .start("web"), .ready, .sh("set count 7"), .pause("web"), .hold("paused"),
+            .fork("one", of: "web", from: "paused"), count("one"), .save("web"), .hold("saved"),
+            .fork("two", of: "web", from: "saved"), count("two"), .turnOff("web"),
+            .fork("three", of: "web", from: "paused"), count("three"),
+            .fork("four", of: "web", from: nil), count("four"),
+        ])
+        for _ in 1...2 {
+            #expect(try await lab.run(recipe).error == nil)
+            #expect(lab.hypervisor.liveMachines == 0)
+        }
+    }
+
+    @Test func `the disks alone of all machines are held at one moment, forks among them`() async throws {
+        let lab = try TestLab()
+        let recipe = TestLab.recipe([
+            .start("web"), .ready, .sh("write 0 hello"), .hold("a"), .fork("twin", of: "web", from: "a"),
+            Self.sh("twin", "write 0 other"),
+            .checkpoint("disks", of: nil, replace: false, notes: nil, kind: .diskOnly),
+            .sh("write 0 later"), Self.sh("twin", "write 0 later"), .apply("disks", of: nil),
+            .start("web"), .ready, .start("twin"), Self.ready("twin"),
+            .sh("read 0 5", Expectation(equals: "hello")), Self.sh("twin", "read 0 5", equals: "other"),
+        ])
+        for _ in 1...2 {
+            let (_, error) = try await lab.run(recipe)
+            #expect(error == nil, "\(String(describing: error))")
+            #expect(try lab.tree("twin").checkpoints.map(\.kind) == [.diskOnly])
+            #expect(try lab.tree("twin").checkpoints.map(\.hasMemory) == [false])
+        }
+    }
+
     @Test func `a fork of the origin is a machine that was never started`() async throws {
         let lab = try TestLab()
         let recipe = TestLab.recipe([
@@ -193,6 +227,23 @@ import Testing
         #expect(try lab.contents() == before)
         // As it was, it goes back to its origin all the same.
         #expect(try await lab.run(TestLab.recipe([.start("web"), .ready])).error == nil)
+    }
+
+    @Test func `a fork that somebody else made and deleted is told of where it is`() async throws {
+        let lab = try TestLab()
+        let trashing = Lab(
+            at: lab.lab.folder.path, hypervisor: lab.hypervisor, trash: TrashBudget(age: 3600, bytes: 1 << 30))
+        try await trashing.run(TestLab.recipe([.start("web"), .ready, .hold("a")]), in: lab.folder.path)
+        let web = try trashing.open("web")
+        try await web.fork("a", as: "theirs", withMemory: false)
+        await web.close()
+        try await trashing.delete("theirs")
+        var changed = TestLab.recipe([])
+        changed.machines[0].memory = .mebibytes(2)
+        let mistakes = #expect(throws: PlanningErrors.self) { try trashing.plan(changed, in: lab.folder.path) }
+        #expect(
+            mistakes?.diagnostics.map(\.suggestion) == ["remove that with 'fermata gc theirs'"],
+            "\(String(describing: mistakes))")
     }
 
     @Test func `a machine whose author forbids checkpoints is not held`() async throws {
