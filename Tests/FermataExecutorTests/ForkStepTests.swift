@@ -117,6 +117,25 @@ import Testing
         }
     }
 
+    @Test func `what was forked can be defined, and what was defined can be forked`() async throws {
+        let lab = try TestLab()
+        let forking = TestLab.recipe([
+            .start("web"), .ready, .sh("write 0 hello"), .hold("a"), .fork("twin", of: "web", from: "a"),
+            Self.sh("twin", "read 0 5", equals: "hello"), .checkpoint("b", of: "twin", replace: false, notes: nil),
+        ])
+        var defining = TestLab.recipe([
+            .start("twin"), Self.ready("twin"), Self.sh("twin", "read 0 5", equals: ""),
+            .checkpoint("b", of: "twin", replace: false, notes: nil),
+        ])
+        defining.machines.append(TestLab.machine("twin"))
+        for recipe in [forking, defining, defining, forking, forking] {
+            let (_, error) = try await lab.run(recipe)
+            #expect(error == nil, "\(String(describing: error))")
+            #expect(try lab.tree("twin").listed.checkpoints.map(\.name) == ["b"])
+            #expect(try Lab.examine(lab.lab.folder.path).findings == [])
+        }
+    }
+
     @Test func `a fork of the origin is a machine that was never started`() async throws {
         let lab = try TestLab()
         let recipe = TestLab.recipe([

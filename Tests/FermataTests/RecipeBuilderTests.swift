@@ -19,6 +19,7 @@ import struct FermataModel.SourceLocation
 
     @Test func `every word becomes the step that it names`() {
         let web = RecipeBuilderTests.web
+        let third = Fork("third", of: web)
         let lab = Recipe("first-lab") {
             web
             Start(web)
@@ -55,8 +56,8 @@ import struct FermataModel.SourceLocation
             ExportCheckpoint("clean", of: web, to: "out", flattened: true, memory: true)
             ExportCheckpoint("x", of: web, to: "/out")
             Fork("twin", of: web, from: "clean")
-            Fork("third", of: web)
-            Start("twin")
+            third
+            Start(third.name)
         }
         let expected = Recipe(
             name: "first-lab",
@@ -98,7 +99,7 @@ import struct FermataModel.SourceLocation
                 .exportCheckpoint("x", of: "web", to: "/out", flattened: false, memory: false),
                 .fork("twin", of: "web", from: "clean"),
                 .fork("third", of: "web", from: nil),
-                .start("twin"),
+                .start("third"),
             ].map { Step($0) })
         #expect(lab.withoutLocations == expected)
     }

@@ -7,6 +7,8 @@ public struct Checkpoint: Hashable, Sendable, RecipeComponent {
     public let parts: [RecipePart]
 
     /// Holds this moment under a name that the machine does not have yet, unless it may be replaced.
+    ///
+    /// - Parameter kind: `.diskOnly` for the disks alone, as a power cut at that moment leaves them.
     public init(
         _ name: CheckpointName, of machine: Machine? = nil, kind: Action.CheckpointKind = .standard,
         replace: Bool = false, notes: String? = nil, file: String = #fileID, line: Int = #line

@@ -7,8 +7,11 @@
 /// Fork("twin", of: web, from: "clean")
 /// Run("twin", "cat index.html")
 /// ```
-/// The steps that follow name it as any machine of the recipe.
+/// The steps that follow name it as any machine of the recipe. Its ``name`` is there for a step that is kept in a
+/// constant: `let twin = Fork("twin", of: web)`, and then `twin` and `Run(twin.name, "cat index.html")`.
 public struct Fork: Hashable, Sendable, RecipeComponent {
+    /// The new machine's name.
+    public let name: MachineName
     /// The step.
     public let parts: [RecipePart]
 
@@ -25,6 +28,7 @@ public struct Fork: Hashable, Sendable, RecipeComponent {
         _ name: MachineName, of machine: MachineName, from checkpoint: CheckpointName? = nil, file: String = #fileID,
         line: Int = #line
     ) {
+        self.name = name
         parts = [
             .step(Step(.fork(name, of: machine, from: checkpoint), at: SourceLocation(file: file, line: line)))
         ]
