@@ -334,7 +334,8 @@ import Testing
         _ = try await remote.waitForConsole(.plain("simulated guest ready"), within: .seconds(60))
         await local.close()
         let error = await #expect(throws: EngineError.self) { try await wait.value }
-        #expect(error?.code == .guest, "\(String(describing: error))")
+        // Whether the wait had begun by then is the host's schedule; that it is answered is not.
+        #expect(error?.code == .guest || error?.code == .wrongState, "\(String(describing: error))")
         await #expect(throws: EngineError.self) { try await remote.start() }
     }
 
